@@ -1,0 +1,1 @@
+"""Primitives and the one registry of key labels and signing contexts."""
