@@ -1,0 +1,112 @@
+"""EIP-712 statements that gatekeepers and workers make to the contracts (PROTOCOL 1.2, 4.3, 9.1)."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+from coprocessor.codec.eip712 import Domain, StructType
+from coprocessor.values.identities import Address, ClusterId, Digest, NetworkId, ProgramId
+
+__all__ = ["ROLE_GATEKEEPER", "ROLE_WORKER", "Admission", "InputKeyRecord", "MasterKeyRecord"]
+
+ROLE_WORKER = 1
+ROLE_GATEKEEPER = 2
+
+_ADMISSION = StructType(
+    "Admission",
+    (
+        ("address", "operator"),
+        ("bytes32", "platform"),
+        ("uint8", "role"),
+        ("address", "signer"),
+        ("bytes32", "sealing_key"),
+        ("bytes32", "evidence_digest"),
+        ("bytes32", "measurement"),
+        ("uint8", "level"),
+        ("bool", "simulated"),
+        ("bytes32", "configuration"),
+        ("uint64", "block_number"),
+        ("bytes32", "block_hash"),
+        ("uint64", "expires"),
+    ),
+)
+_INPUT_KEY = StructType(
+    "InputKey",
+    (
+        ("bytes32", "network"),
+        ("bytes32", "cluster"),
+        ("bytes32", "program"),
+        ("uint64", "epoch"),
+        ("bytes32", "key"),
+    ),
+)
+_MASTER_KEY = StructType(
+    "MasterKey", (("bytes32", "genesis"), ("bytes32", "masterKeyHash"), ("bytes32", "shareKeysHash"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What gatekeepers say of an enclave: ``Registry.admit`` records it.
+
+    Args:
+        operator: 20 bytes.
+        platform: 32 bytes, digest of the platform's hardware identity.
+        role: ``ROLE_WORKER`` or ``ROLE_GATEKEEPER``.
+        signer: 20 bytes, address of the enclave's signing key.
+        sealing_key: 32 bytes, X25519.
+        evidence_digest: 32 bytes, of the evidence's signed body.
+        measurement: 32 bytes.
+        level: confidence level 1 (best) to 5.
+        simulated: the hardware is simulated.
+        configuration: 32 bytes, hash of the network's configuration.
+        block_number: finalised block that both sides know.
+        block_hash: 32 bytes.
+        expires: seconds since 1970.
+    """
+
+    operator: Address
+    platform: Digest
+    role: int
+    signer: Address
+    sealing_key: bytes
+    evidence_digest: Digest
+    measurement: Digest
+    level: int
+    simulated: bool
+    configuration: Digest
+    block_number: int
+    block_hash: Digest
+    expires: int
+
+    def digest(self, chain_id: int, registry: Address) -> Digest:
+        """What each admitting gatekeeper signs."""
+        return _ADMISSION.digest(Domain(chain_id, registry), *astuple(self))
+
+
+@dataclass(frozen=True, slots=True)
+class InputKeyRecord:
+    """A program's input key of an epoch; ``program`` is the cluster's id for the cluster's own key."""
+
+    network: NetworkId
+    cluster: ClusterId
+    program: ProgramId
+    epoch: int
+    key: bytes
+
+    def digest(self, chain_id: int, programs: Address) -> Digest:
+        """What each member signs."""
+        return _INPUT_KEY.digest(Domain(chain_id, programs), *astuple(self))
+
+
+@dataclass(frozen=True, slots=True)
+class MasterKeyRecord:
+    """The outcome of the first key ceremony: hashes of the master public key and of all share public keys."""
+
+    genesis: NetworkId
+    master_key_hash: Digest
+    share_keys_hash: Digest
+
+    def digest(self, chain_id: int, gatekeeping: Address) -> Digest:
+        """What every gatekeeper signs."""
+        return _MASTER_KEY.digest(Domain(chain_id, gatekeeping), *astuple(self))
