@@ -1,0 +1,1 @@
+"""The enclave: worker and gatekeeper cores without I/O, their messages, and the thin loop around them."""

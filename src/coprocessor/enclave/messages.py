@@ -1,0 +1,541 @@
+"""What host and enclave say to each other: the whole of it.
+
+Every message is a frozen record with one canonical encoding (``codec.records``); the loop carries them length-prefixed
+(four bytes, big-endian) over a local socket. There is no message by which a host could give the enclave time or entropy
+(PROTOCOL 2.5; a test compares the tables), and none that returns a secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coprocessor.codec.records import RecordTable
+
+__all__ = [
+    "GATEKEEPER_REPLIES",
+    "GATEKEEPER_REQUESTS",
+    "MAX_MESSAGE",
+    "WORKER_REPLIES",
+    "WORKER_REQUESTS",
+    "AccountProof",
+    "AdmissionSigned",
+    "Admit",
+    "Answer",
+    "Attest",
+    "Attested",
+    "BootGatekeeper",
+    "BootWorker",
+    "Booted",
+    "ChainProof",
+    "Code",
+    "DkgInput",
+    "DkgOutput",
+    "Failure",
+    "Genesis",
+    "GenesisSigned",
+    "GetStatus",
+    "GiveTicket",
+    "Head",
+    "Headers",
+    "InputKeySigned",
+    "ItemOutput",
+    "KeysReady",
+    "LinkData",
+    "LinkExecuted",
+    "Links",
+    "LinksAccepted",
+    "MakeReceipt",
+    "NeedCode",
+    "Partials",
+    "ProofAccepted",
+    "Query",
+    "Ready",
+    "Release",
+    "ReleaseRequested",
+    "Released",
+    "RequestTicket",
+    "SignedReceipt",
+    "SlotProof",
+    "Status",
+    "Stop",
+    "TicketGiven",
+    "TicketRequested",
+    "Tickets",
+]
+
+MAX_MESSAGE = 16 * 1024 * 1024
+"""Bytes of one message between host and enclave."""
+
+
+# ---- both cores: from the host
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """A segment of finalised headers: RLP each, linked by parent hash, with seals over the last (PROTOCOL 2.1)."""
+
+    headers: tuple[bytes, ...]
+    seals: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotProof:
+    """A storage slot (32 bytes) with its Merkle Patricia nodes from the root down."""
+
+    slot: bytes
+    nodes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountProof:
+    """One of the network's contracts, by name, with its account's nodes and some of its slots."""
+
+    contract: str
+    nodes: tuple[bytes, ...]
+    slots: tuple[SlotProof, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainProof:
+    """Proofs under the state root of the verified header at ``block_number`` (PROTOCOL 1.3)."""
+
+    block_number: int
+    accounts: tuple[AccountProof, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attest:
+    """Make evidence over this enclave's keys and its newest finalised block (PROTOCOL 1.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetStatus:
+    """Say how far the enclave is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the process; everything in it is forgotten."""
+
+
+# ---- both cores: to the host
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """The enclave's public keys: signing address (20 bytes), compressed signing key (33), sealing key (32)."""
+
+    signer: bytes
+    signing_key: bytes
+    sealing_key: bytes
+    platform: bytes
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest verified finalised block."""
+
+    number: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProofAccepted:
+    """All proofs of a ``ChainProof`` hold."""
+
+    block_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """Evidence over the keys, and the values that its report data binds (PROTOCOL 1.2).
+
+    Args:
+        evidence: ``attestation.Evidence`` encoded.
+        checkpoint_hash: hash of the first header that the enclave took.
+        block_number: newest finalised block.
+        block_hash: of that block.
+    """
+
+    evidence: bytes
+    checkpoint_hash: bytes
+    block_number: int
+    block_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The message before was refused; nothing changed."""
+
+    code: str
+    what: str
+    why: str
+    next: str
+
+
+# ---- worker: from the host
+
+
+@dataclass(frozen=True, slots=True)
+class BootWorker:
+    """First message to a worker.
+
+    Args:
+        network: text of ``network.json``.
+        operator: 20 bytes.
+        cluster: 32 bytes.
+    """
+
+    network: str
+    operator: bytes
+    cluster: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTicket:
+    """Make a fresh nonce for a freshness ticket (PROTOCOL 2.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tickets:
+    """Tickets of gatekeepers over the nonce; asks for a release request for ``epoch``."""
+
+    epoch: int
+    tickets: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Partials:
+    """Sealed partial signatures of gatekeepers for ``epoch``, with the master public key (96 bytes) and the share public
+    keys in member order (checked against the proven hash)."""
+
+    epoch: int
+    master_key: bytes
+    share_keys: tuple[bytes, ...]
+    partials: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkData:
+    """One inbox entry as the node tells it; it counts only once it replays to a proven head (PROTOCOL 2.2, 3.1)."""
+
+    index: int
+    kind: int
+    origin: bytes
+    payer: bytes
+    item_count: int
+    fuel_limit: int
+    fee_limit: int
+    block_number: int
+    timestamp: int
+    prevrandao: bytes
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Consecutive inbox entries; the first must be the next that the enclave lacks."""
+
+    links: tuple[LinkData, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Chunks of a published code package; their rolling hash must be ``code_hash``."""
+
+    code_hash: bytes
+    chunks: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MakeReceipt:
+    """Sign the transition from ``first`` links to ``to`` links (both executed)."""
+
+    first: int
+    to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A sealed query to a program; ``tag`` comes back with the answer."""
+
+    tag: int
+    program: bytes
+    sealed: bytes
+    deadline_ms: int
+
+
+# ---- worker: to the host
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRequested:
+    """The nonce (32 bytes) that gatekeepers shall sign."""
+
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRequested:
+    """A signed request for partial keys; goes to gatekeepers."""
+
+    request: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeysReady:
+    """The cluster key of ``epoch`` is held."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinksAccepted:
+    """Links buffered so far, links proven, links executed (counts)."""
+
+    buffered: int
+    proven: int
+    executed: int
+
+
+@dataclass(frozen=True, slots=True)
+class NeedCode:
+    """Execution waits for a code package."""
+
+    code_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ItemOutput:
+    """One item's public outcome: the leaf's fields and the sealed output (or the readable one of a request, with
+    ``salt`` zero and ``public`` true)."""
+
+    position: int
+    program: bytes
+    request: bytes
+    status: int
+    fuel: int
+    plaintext_hash: bytes
+    ciphertext_hash: bytes
+    output: bytes
+    public: bool
+    void_rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkExecuted:
+    """A link is executed: root after it and outputs of its items."""
+
+    index: int
+    link_hash: bytes
+    state_root: bytes
+    outputs: tuple[ItemOutput, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InputKeySigned:
+    """The program's input key of an epoch, signed for ``Programs.publish_input_key``."""
+
+    program: bytes
+    epoch: int
+    key: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignedReceipt:
+    """Every field of ``protocol.receipts.Receipt`` in order, and the enclave's signature."""
+
+    network: bytes
+    cluster: bytes
+    epoch: int
+    runtime: bytes
+    first: int
+    to: int
+    inbox_head: bytes
+    previous_root: bytes
+    new_root: bytes
+    outputs_root: bytes
+    block_number: int
+    block_hash: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The reply to a query: ``protocol.queries.QueryReply`` encoded, or a failure."""
+
+    tag: int
+    reply: bytes
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Reply to a message that has nothing else to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How far the enclave is: counts of links, root, epoch, whether keys are held, and the verified block."""
+
+    block_number: int
+    buffered: int
+    proven: int
+    executed: int
+    epoch: int
+    has_keys: bool
+    state_root: bytes
+
+
+# ---- gatekeeper: from the host
+
+
+@dataclass(frozen=True, slots=True)
+class BootGatekeeper:
+    """First message to a gatekeeper.
+
+    Args:
+        network: text of a ``network.json``; before genesis its list of gatekeepers is empty.
+        operator: 20 bytes.
+        sealed_share: what an earlier run handed out, or empty.
+    """
+
+    network: str
+    operator: bytes
+    sealed_share: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """Evidence of all first gatekeepers in member order, with what each binds (``Attested`` fields and keys); the
+    enclave verifies every one and signs the genesis digest (PROTOCOL 9.1)."""
+
+    threshold: int
+    members: tuple[Admit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DkgInput:
+    """Messages of other members of the key ceremony (``keys.dkg`` encoded)."""
+
+    messages: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """An enclave asks to be admitted: its evidence, and all that its report data binds."""
+
+    role: int
+    operator: bytes
+    signer: bytes
+    signing_key: bytes
+    sealing_key: bytes
+    evidence: bytes
+    checkpoint_hash: bytes
+    checkpoint_number: int
+    block_number: int
+    block_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GiveTicket:
+    """Sign (nonce, newest finalised block)."""
+
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A worker's release request (``ReleaseRequested``); the proofs of its membership came before as ``ChainProof``."""
+
+    request: bytes
+
+
+# ---- gatekeeper: to the host
+
+
+@dataclass(frozen=True, slots=True)
+class GenesisSigned:
+    """The genesis digest and this member's signature over it, and the first key-ceremony messages."""
+
+    network: bytes
+    signature: bytes
+    messages: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DkgOutput:
+    """Messages for the others; when ``done``: the master public key, all share public keys, this member's signature
+    over them (``MasterKeyRecord``), and the sealed share that the host keeps."""
+
+    messages: tuple[bytes, ...]
+    done: bool
+    master_key: bytes
+    share_keys: tuple[bytes, ...]
+    signature: bytes
+    sealed_share: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionSigned:
+    """Every field of ``protocol.statements.Admission`` in order, and the signature."""
+
+    operator: bytes
+    platform: bytes
+    role: int
+    signer: bytes
+    sealing_key: bytes
+    evidence_digest: bytes
+    measurement: bytes
+    level: int
+    simulated: bool
+    configuration: bytes
+    block_number: int
+    block_hash: bytes
+    expires: int
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TicketGiven:
+    """A signed ticket."""
+
+    ticket: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A partial signature sealed to the worker's enclave."""
+
+    partial: bytes
+
+
+_COMMON_REQUESTS = (Headers, ChainProof, Attest, GetStatus, Stop)
+_COMMON_REPLIES = (Booted, Head, ProofAccepted, Attested, Failure, Ready, Status)
+
+WORKER_REQUESTS = RecordTable(
+    (*_COMMON_REQUESTS, BootWorker, RequestTicket, Tickets, Partials, Links, Code, MakeReceipt, Query), MAX_MESSAGE
+)
+WORKER_REPLIES = RecordTable(
+    (
+        *_COMMON_REPLIES,
+        TicketRequested,
+        ReleaseRequested,
+        KeysReady,
+        LinksAccepted,
+        NeedCode,
+        LinkExecuted,
+        InputKeySigned,
+        SignedReceipt,
+        Answer,
+    ),
+    MAX_MESSAGE,
+)
+GATEKEEPER_REQUESTS = RecordTable(
+    (*_COMMON_REQUESTS, BootGatekeeper, Genesis, DkgInput, Admit, GiveTicket, Release), MAX_MESSAGE
+)
+GATEKEEPER_REPLIES = RecordTable(
+    (*_COMMON_REPLIES, GenesisSigned, DkgOutput, AdmissionSigned, TicketGiven, Released), MAX_MESSAGE
+)
