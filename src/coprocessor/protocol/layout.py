@@ -1,0 +1,204 @@
+"""Storage slots of the variables that enclaves and clients prove (PROTOCOL 1.3).
+
+Our contracts give every proven field a slot of its own. A Vyper mapping keeps the value of a key at
+``keccak256(slot || key)``, both 32 bytes; members of a struct follow one another. A test compares the numbers here with
+the storage layouts of the compiled contracts.
+
+**Source:** Vyper documentation, "Storage layout".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from coprocessor.crypto.hashing import keccak256
+from coprocessor.values.errors import CallerMisuse
+from coprocessor.values.identities import Digest
+
+__all__ = [
+    "STRUCTS",
+    "VARIABLES",
+    "cluster_field",
+    "cluster_member",
+    "gatekeeping_genesis",
+    "gatekeeping_master_key_hash",
+    "gatekeeping_member",
+    "gatekeeping_member_count",
+    "gatekeeping_threshold",
+    "inbox_count",
+    "inbox_head",
+    "input_key",
+    "mapping_slot",
+    "program_by_handle",
+    "program_field",
+    "published_code",
+    "receipt_field",
+    "registry_configuration",
+    "registry_worker",
+    "registry_worker_of",
+    "settled",
+    "settlement_frozen_from",
+]
+
+VARIABLES: Final[dict[str, dict[str, int]]] = {
+    "Gatekeeping": {"genesis": 0, "threshold": 1, "member_count": 2, "master_key_hash": 3, "members": 4},
+    "Registry": {"configuration": 0, "workers": 1, "worker_of": 2},
+    "Clusters": {"clusters": 0, "members": 1},
+    "Programs": {"codes": 0, "programs": 1, "handles": 2, "input_keys": 3},
+    "Inbox": {"heads": 0, "counts": 1},
+    "Settlement": {"settled": 0, "receipts": 1, "frozen_from": 2},
+}
+"""By contract: slot of each proven variable."""
+
+STRUCTS: Final[dict[str, tuple[str, ...]]] = {
+    "Gatekeeping.members": ("operator", "signer", "sealing_key", "evidence_digest"),
+    "Registry.workers": (
+        "operator",
+        "platform",
+        "role",
+        "signer",
+        "sealing_key",
+        "evidence_digest",
+        "measurement",
+        "level",
+        "simulated",
+        "admitted_block",
+        "expires",
+        "revoked",
+    ),
+    "Clusters.clusters": (
+        "owner",
+        "epoch",
+        "quorum",
+        "fast_quorum",
+        "dispute_window",
+        "open",
+        "runtime",
+        "member_count",
+    ),
+    "Programs.programs": ("owner", "cluster", "code_hash", "handle", "policy"),
+    "Settlement.settled": ("count", "root", "receipts"),
+    "Settlement.receipts": ("to", "root", "outputs_root", "final_block"),
+}
+"""By proven mapping: its struct's fields in order, a slot each."""
+
+
+def mapping_slot(base: bytes, *keys: bytes | int) -> Digest:
+    """The slot of ``mapping[key]…``.
+
+    Args:
+        base: 32 bytes, the mapping's own slot.
+        keys: from the outermost in; bytes of at most 32 are padded on the left, as an address is.
+    """
+    slot = base
+    for key in keys:
+        word = key.to_bytes(32, "big") if isinstance(key, int) else key.rjust(32, b"\0")
+        slot = keccak256(slot + word)
+    return Digest(slot)
+
+
+def gatekeeping_genesis() -> Digest:
+    """``Gatekeeping.genesis``: the network's id."""
+    return _variable("Gatekeeping", "genesis")
+
+
+def gatekeeping_threshold() -> Digest:
+    """``Gatekeeping.threshold``."""
+    return _variable("Gatekeeping", "threshold")
+
+
+def gatekeeping_member_count() -> Digest:
+    """``Gatekeeping.member_count``."""
+    return _variable("Gatekeeping", "member_count")
+
+
+def gatekeeping_master_key_hash() -> Digest:
+    """``Gatekeeping.master_key_hash``: Keccak-256 of the master public key's 96 bytes."""
+    return _variable("Gatekeeping", "master_key_hash")
+
+
+def gatekeeping_member(index: int, field: str) -> Digest:
+    """A field of ``Gatekeeping.members[index]``, index from 0."""
+    return _member("Gatekeeping", "members", field, index)
+
+
+def registry_configuration() -> Digest:
+    """``Registry.configuration``: hash of the one configuration that the network accepts."""
+    return _variable("Registry", "configuration")
+
+
+def registry_worker(worker: bytes, field: str) -> Digest:
+    """A field of ``Registry.workers[worker]`` (worker id: 32 bytes)."""
+    return _member("Registry", "workers", field, worker)
+
+
+def registry_worker_of(signer: bytes) -> Digest:
+    """``Registry.worker_of[signer]`` (20 bytes): the worker whose live key this is."""
+    return mapping_slot(_variable("Registry", "worker_of"), signer)
+
+
+def cluster_field(cluster: bytes, field: str) -> Digest:
+    """A field of ``Clusters.clusters[cluster]``."""
+    return _member("Clusters", "clusters", field, cluster)
+
+
+def cluster_member(cluster: bytes, worker: bytes) -> Digest:
+    """``Clusters.members[cluster][worker]``: the epoch in which the worker joined, 0 if it is no member."""
+    return mapping_slot(_variable("Clusters", "members"), cluster, worker)
+
+
+def published_code(code_hash: bytes) -> Digest:
+    """``Programs.codes[code_hash]``: number of chunks, 0 if unpublished."""
+    return mapping_slot(_variable("Programs", "codes"), code_hash)
+
+
+def program_field(program: bytes, field: str) -> Digest:
+    """A field of ``Programs.programs[program]``."""
+    return _member("Programs", "programs", field, program)
+
+
+def program_by_handle(cluster: bytes, handle: int) -> Digest:
+    """``Programs.handles[cluster][handle]``: the program's id."""
+    return mapping_slot(_variable("Programs", "handles"), cluster, handle)
+
+
+def input_key(program: bytes, epoch: int) -> Digest:
+    """``Programs.input_keys[program][epoch]``; ``program`` is the cluster's id for the cluster's own key."""
+    return mapping_slot(_variable("Programs", "input_keys"), program, epoch)
+
+
+def inbox_head(cluster: bytes) -> Digest:
+    """``Inbox.heads[cluster]``."""
+    return mapping_slot(_variable("Inbox", "heads"), cluster)
+
+
+def inbox_count(cluster: bytes) -> Digest:
+    """``Inbox.counts[cluster]``."""
+    return mapping_slot(_variable("Inbox", "counts"), cluster)
+
+
+def settled(cluster: bytes, field: str) -> Digest:
+    """A field of ``Settlement.settled[cluster]``: ``count`` of links, ``root`` after them, number of ``receipts``."""
+    return _member("Settlement", "settled", field, cluster)
+
+
+def receipt_field(cluster: bytes, number: int, field: str) -> Digest:
+    """A field of ``Settlement.receipts[cluster][number]``."""
+    return _member("Settlement", "receipts", field, cluster, number)
+
+
+def settlement_frozen_from(cluster: bytes) -> Digest:
+    """``Settlement.frozen_from[cluster]``: 0, or 1 + the number of the first frozen receipt."""
+    return mapping_slot(_variable("Settlement", "frozen_from"), cluster)
+
+
+def _variable(contract: str, name: str) -> Digest:
+    return Digest(VARIABLES[contract][name].to_bytes(32, "big"))
+
+
+def _member(contract: str, mapping: str, field: str, *keys: bytes | int) -> Digest:
+    fields = STRUCTS[f"{contract}.{mapping}"]
+    if field not in fields:
+        raise CallerMisuse("layout.field", f"{contract}.{mapping} has no field {field!r}", f"it has {', '.join(fields)}")
+    slot = int.from_bytes(mapping_slot(_variable(contract, mapping), *keys), "big") + fields.index(field)
+    return Digest((slot % (1 << 256)).to_bytes(32, "big"))
