@@ -1,0 +1,186 @@
+"""Puts a node together and runs it until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from coprocessor.devnode.accounts import development_accounts
+from coprocessor.devnode.chain import Chain
+from coprocessor.devnode.database import Database
+from coprocessor.devnode.dispatch import Dispatcher, Handler
+from coprocessor.devnode.errors import StartFailed
+from coprocessor.devnode.mining import Miner
+from coprocessor.devnode.options import NodeOptions
+from coprocessor.devnode.rpc_blocks import BlockMethods
+from coprocessor.devnode.rpc_control import ControlMethods, SealMethods
+from coprocessor.devnode.rpc_state import StateMethods
+from coprocessor.devnode.rpc_transactions import TransactionMethods
+from coprocessor.devnode.seals import load_sealer
+from coprocessor.devnode.server import RpcServer
+from coprocessor.values.identities import to_hex
+
+__all__ = ["RunningNode", "run_node", "serve"]
+
+CLIENT_VERSION: Final = "coprocessor-devnode/v1"
+DATABASE_FILE: Final = "chain.sqlite"
+SEALER_KEY_FILE: Final = "sealer.key"
+_LOCK_FILE = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningNode:
+    """What a caller needs to know of a node that is serving."""
+
+    url: str
+    chain_id: int
+    sealer: str
+    head: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The line that ``python -m coprocessor.devnode`` prints when it is ready."""
+        return {
+            "rpc": self.url,
+            "chain_id": self.chain_id,
+            "sealer": self.sealer,
+            "block": self.head,
+            "pid": os.getpid(),
+        }
+
+
+@asynccontextmanager
+async def serve(options: NodeOptions) -> AsyncIterator[RunningNode]:
+    """A node in this event loop; stops when the block ends.
+
+    Raises:
+        StartFailed: the folder is in use or damaged, the port is taken, or the key file is bad.
+    """
+    with _locked_folder(options.data):
+        sealer = load_sealer(options.sealer_key or options.data / SEALER_KEY_FILE, make=options.sealer_key is None)
+        database = Database(options.data / DATABASE_FILE)
+        try:
+            chain = Chain(database, options, time.time)
+            miner = Miner(chain, options.block_time)
+            server = RpcServer(_make_dispatcher(chain, database, miner, sealer))
+            url = await server.start(options.host, options.port)
+            mining = asyncio.create_task(miner.run())
+            try:
+                yield RunningNode(url, chain.chain_id, to_hex(sealer.address), chain.head.header.number)
+            finally:
+                mining.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await mining
+                await server.stop()
+        finally:
+            database.close()
+
+
+def run_node(options: NodeOptions) -> None:
+    """Serve until SIGTERM or SIGINT; prints one line of JSON once ready. Raises StartFailed."""
+    asyncio.run(_serve_until_signal(options))
+
+
+async def _serve_until_signal(options: NodeOptions) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if options.upstream is None:
+        context = serve(options)
+    else:
+        from coprocessor.devnode.upstream import serve_upstream
+
+        context = serve_upstream(options)
+    async with context as node:
+        print(msgspec.json.encode(node.to_dict()).decode(), flush=True)
+        await stop.wait()
+
+
+@contextmanager
+def _locked_folder(folder: Path) -> Iterator[None]:
+    """Hold the folder against a second process; the kernel lets go when this one dies."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / _LOCK_FILE, "w")
+    except OSError as error:
+        raise StartFailed(
+            "devnode.data", f"{folder} cannot be used", error.strerror or str(error), "choose another with --data"
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StartFailed(
+                "devnode.locked",
+                f"another node runs on {folder}",
+                "one process owns a data folder",
+                "stop it, or choose another with --data",
+            ) from error
+        yield
+
+
+def _make_dispatcher(chain: Chain, database: Database, miner: Miner, sealer: Any) -> Dispatcher:
+    return Dispatcher(
+        _make_handlers(chain, database, miner, sealer),
+        deferred=frozenset({"eth_sendRawTransaction"}),
+        flush=miner.flush,
+        flush_together=miner.flush_together,
+    )
+
+
+def _make_handlers(chain: Chain, database: Database, miner: Miner, sealer: Any) -> Mapping[str, Handler]:
+    blocks = BlockMethods(chain, database)
+    state = StateMethods(chain, database)
+    transactions = TransactionMethods(chain, database, miner, state, development_accounts())
+    control = ControlMethods(chain, miner)
+    seals = SealMethods(chain, database, sealer)
+    return {
+        "web3_clientVersion": lambda: CLIENT_VERSION,
+        "net_version": lambda: str(chain.chain_id),
+        "net_listening": lambda: True,
+        "eth_chainId": lambda: hex(chain.chain_id),
+        "eth_syncing": lambda: False,
+        "eth_accounts": transactions.accounts,
+        "eth_blockNumber": blocks.block_number,
+        "eth_getBlockByNumber": blocks.get_block_by_number,
+        "eth_getBlockByHash": blocks.get_block_by_hash,
+        "eth_getBlockTransactionCountByNumber": blocks.get_transaction_count_by_number,
+        "eth_getBlockTransactionCountByHash": blocks.get_transaction_count_by_hash,
+        "eth_getBlockReceipts": blocks.get_block_receipts,
+        "eth_getTransactionByHash": blocks.get_transaction_by_hash,
+        "eth_getTransactionReceipt": blocks.get_transaction_receipt,
+        "eth_getLogs": blocks.get_logs,
+        "eth_getBalance": state.get_balance,
+        "eth_getTransactionCount": state.get_transaction_count,
+        "eth_getCode": state.get_code,
+        "eth_getStorageAt": state.get_storage_at,
+        "eth_getProof": state.get_proof,
+        "eth_call": state.call,
+        "eth_estimateGas": state.estimate_gas,
+        "eth_gasPrice": transactions.gas_price,
+        "eth_maxPriorityFeePerGas": transactions.max_priority_fee_per_gas,
+        "eth_feeHistory": transactions.fee_history,
+        "eth_sendRawTransaction": transactions.send_raw_transaction,
+        "eth_sendTransaction": transactions.send_transaction,
+        "evm_mine": control.mine,
+        "anvil_mine": control.mine_many,
+        "evm_setAutomine": control.set_automine,
+        "evm_setIntervalMining": control.set_interval_mining,
+        "evm_increaseTime": control.increase_time,
+        "evm_setNextBlockTimestamp": control.set_next_block_timestamp,
+        "coproc_reorg": control.reorganise,
+        "coproc_getSeals": seals.get_seals,
+        "coproc_getRawHeaders": seals.get_raw_headers,
+        "coproc_sealers": seals.sealers,
+    }

@@ -1,0 +1,62 @@
+"""Sealed headers: the development sealer's key and its signatures over finalised blocks.
+
+1. A seal is a 65-byte ``r || s || v`` over keccak256(0x19 || "coprocessor/v1/header-seal" || chain id || block number ||
+   block hash), numbers as 32 bytes, big-endian (PROTOCOL 2.1).
+2. Only finalised blocks are sealed: a seal can never be taken back.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from coprocessor.crypto.hashing import keccak256
+from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.devnode.errors import StartFailed
+from coprocessor.values.errors import MalformedInput
+from coprocessor.values.identities import Digest
+
+__all__ = ["SEAL_PREFIX", "compute_seal_digest", "load_sealer"]
+
+SEAL_PREFIX: Final = b"\x19coprocessor/v1/header-seal"
+_MAX_KEY_FILE_BYTES = 256
+
+
+def compute_seal_digest(chain_id: int, number: int, block_hash: Digest) -> Digest:
+    """The 32 bytes that a sealer signs for a block."""
+    return keccak256(SEAL_PREFIX + chain_id.to_bytes(32, "big") + number.to_bytes(32, "big") + block_hash)
+
+
+def load_sealer(path: Path, make: bool) -> PrivateKey:
+    """The sealer's key.
+
+    Args:
+        path: file with 64 hexadecimal digits, ``0x`` allowed.
+        make: write a new random key, readable by its owner alone, if there is no file.
+
+    Raises:
+        StartFailed: no such file, or not a key.
+    """
+    if make and not path.exists():
+        # Written aside and renamed, so that a kill in between never leaves half a key.
+        partial = path.with_suffix(".partial")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    try:
+        with open(path) as file:
+            text = file.read(_MAX_KEY_FILE_BYTES).strip().removeprefix("0x")
+        return PrivateKey(bytes.fromhex(text))
+    except (OSError, ValueError, MalformedInput) as error:
+        # The cause may quote the file's content: only its kind is told.
+        raise StartFailed(
+            "devnode.sealer_key",
+            f"{path} holds no sealer key",
+            type(error).__name__,
+            "give a file with the 32 bytes of a secp256k1 key in hexadecimal",
+        ) from None
