@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+# pragma version ==0.4.3
+# pragma evm-version prague
+"""
+@title Clusters: who executes together, and how many must agree
+@license Apache-2.0
+@notice A cluster's owner sets its terms once and admits members to a closed one; owner and guardian may remove members.
+    Nobody can change the quorum, the runtime or the history. Each change is a system link of the cluster's inbox, so
+    members change at one place of the history. Further epochs come with key rotation; the format has room for them
+    (PROTOCOL 8.3).
+@dev Enclaves prove `clusters` and `members` by storage proofs: one slot per field, nothing packed.
+    Reverts: "clusters: quorum", "clusters: dispute window", "clusters: cluster", "clusters: owner", "clusters: operator",
+    "clusters: role", "clusters: revoked", "clusters: expired", "clusters: approval", "clusters: in a cluster",
+    "clusters: full", "clusters: not a member", "clusters: remover"; and in `check_signatures` "clusters: signature",
+    "clusters: order", "clusters: signer", "clusters: member", "clusters: revoked", "clusters: expired",
+    "clusters: operator twice", "clusters: platform twice".
+"""
+
+from . import IClusters
+from ..inbox import IInbox
+from ..registry import IRegistry
+from ..shared import signatures as signing
+
+implements: IClusters
+
+TAG: constant(bytes32) = keccak256("coprocessor/v1/cluster")
+KIND_EPOCH: constant(uint8) = 16
+KIND_MEMBER: constant(uint8) = 20
+ROLE_WORKER: constant(uint8) = 1
+FIRST_EPOCH: constant(uint256) = 1
+MAX_SIGNATURES: constant(uint256) = 16
+MAX_MEMBERS: constant(uint256) = 256
+MAX_DISPUTE_WINDOW: constant(uint256) = 2**32  # blocks
+
+# A worker's relation to a cluster that it has not joined.
+flag Approval:
+    GIVEN
+    WITHDRAWN
+
+event Created:
+    cluster: indexed(bytes32)
+    owner: indexed(address)
+    quorum: uint256
+    fast_quorum: uint256
+    dispute_window: uint256
+    open: bool
+    runtime: bytes32
+
+event Approved:
+    cluster: indexed(bytes32)
+    worker: indexed(bytes32)
+
+event Joined:
+    cluster: indexed(bytes32)
+    worker: indexed(bytes32)
+    operator: indexed(address)
+    epoch: uint256
+
+event Removed:
+    cluster: indexed(bytes32)
+    worker: indexed(bytes32)
+    operator: indexed(address)
+    epoch: uint256
+
+REGISTRY: public(immutable(address))
+INBOX: public(immutable(address))
+GUARDIAN: public(immutable(address))
+
+# @notice The clusters, by id.
+clusters: public(HashMap[bytes32, IClusters.Cluster])
+# @notice By cluster and worker: the epoch in which the worker joined, 0 if it is no member.
+members: public(HashMap[bytes32, HashMap[bytes32, uint256]])
+# @notice The one cluster that a worker is in; zero if none.
+cluster_of: public(HashMap[bytes32, bytes32])
+# @notice How many clusters were created.
+count: public(uint256)
+approvals: HashMap[bytes32, HashMap[bytes32, Approval]]
+
+
+@deploy
+def __init__(registry: address, inbox: address, guardian: address):
+    """
+    @param registry Whose workers may join.
+    @param inbox Where changes become links.
+    @param guardian Who may remove members of any cluster.
+    """
+    REGISTRY = registry
+    INBOX = inbox
+    GUARDIAN = guardian
+
+
+@external
+def create(quorum: uint256, fast_quorum: uint256, dispute_window: uint256, open: bool, runtime: bytes32) -> bytes32:
+    """
+    @notice Creates a cluster with the sender as its owner, in its first epoch, and starts its inbox.
+    @param quorum Signatures of distinct operators that settle a receipt.
+    @param fast_quorum Signatures that make it final at once; from `quorum` to 16.
+    @param dispute_window Blocks for which a receipt with fewer signatures stays contestable.
+    @param open Whether any admitted worker may join without the owner's approval.
+    @param runtime Identifies the engine, its flags, guest and snapshot recipe.
+    @return The cluster's id.
+    """
+    assert quorum >= 1 and quorum <= fast_quorum and fast_quorum <= MAX_SIGNATURES, "clusters: quorum"
+    assert dispute_window <= MAX_DISPUTE_WINDOW, "clusters: dispute window"
+    cluster: bytes32 = keccak256(abi_encode(TAG, chain.id, self, self.count))
+    self.count += 1
+    self.clusters[cluster] = IClusters.Cluster(
+        owner=msg.sender,
+        epoch=FIRST_EPOCH,
+        quorum=quorum,
+        fast_quorum=fast_quorum,
+        dispute_window=dispute_window,
+        open=open,
+        runtime=runtime,
+        member_count=0,
+    )
+    log Created(
+        cluster=cluster,
+        owner=msg.sender,
+        quorum=quorum,
+        fast_quorum=fast_quorum,
+        dispute_window=dispute_window,
+        open=open,
+        runtime=runtime,
+    )
+    payload: Bytes[128] = abi_encode(FIRST_EPOCH, runtime, quorum, fast_quorum)
+    extcall IInbox(INBOX).append_system(cluster, KIND_EPOCH, payload)
+    return cluster
+
+
+@external
+def approve(cluster: bytes32, worker: bytes32):
+    """
+    @notice Lets a worker join: any worker of a closed cluster needs it, and one that was removed from an open one.
+    @param cluster A cluster of the sender.
+    @param worker The worker's id; it may be admitted later.
+    """
+    assert self.clusters[cluster].epoch != 0, "clusters: cluster"
+    assert msg.sender == self.clusters[cluster].owner, "clusters: owner"
+    self.approvals[cluster][worker] = Approval.GIVEN
+    log Approved(cluster=cluster, worker=worker)
+
+
+@external
+def join(cluster: bytes32, worker: bytes32):
+    """
+    @notice Makes an admitted worker a member. Sent by its operator.
+    @param cluster The cluster.
+    @param worker The worker's id; it must be in no cluster.
+    """
+    epoch: uint256 = self.clusters[cluster].epoch
+    assert epoch != 0, "clusters: cluster"
+    record: IRegistry.Worker = staticcall IRegistry(REGISTRY).workers(worker)
+    assert msg.sender == record.operator, "clusters: operator"
+    assert record.role == ROLE_WORKER, "clusters: role"
+    assert not record.revoked, "clusters: revoked"
+    assert block.timestamp < convert(record.expires, uint256), "clusters: expired"
+    assert self.cluster_of[worker] == empty(bytes32), "clusters: in a cluster"
+    assert self._may_join(cluster, worker), "clusters: approval"
+    assert self.clusters[cluster].member_count < MAX_MEMBERS, "clusters: full"
+    self.members[cluster][worker] = epoch
+    self.cluster_of[worker] = cluster
+    self.clusters[cluster].member_count += 1
+    log Joined(cluster=cluster, worker=worker, operator=record.operator, epoch=epoch)
+    self._append_member(cluster, worker, record.operator, True, epoch)
+
+
+@external
+def remove(cluster: bytes32, worker: bytes32):
+    """
+    @notice Ends a membership at once. The worker joins this cluster again only with its owner's approval.
+    @param cluster The cluster.
+    @param worker The member's worker id.
+    """
+    assert self.members[cluster][worker] != 0, "clusters: not a member"
+    assert msg.sender == self.clusters[cluster].owner or msg.sender == GUARDIAN, "clusters: remover"
+    operator: address = (staticcall IRegistry(REGISTRY).workers(worker)).operator
+    epoch: uint256 = self.clusters[cluster].epoch
+    self.members[cluster][worker] = 0
+    self.cluster_of[worker] = empty(bytes32)
+    self.approvals[cluster][worker] = Approval.WITHDRAWN
+    self.clusters[cluster].member_count -= 1
+    log Removed(cluster=cluster, worker=worker, operator=operator, epoch=epoch)
+    self._append_member(cluster, worker, operator, False, epoch)
+
+
+@external
+@view
+def terms(cluster: bytes32) -> IClusters.Terms:
+    """
+    @notice What settlement needs of a cluster.
+    @param cluster The cluster.
+    @return Its present terms; epoch 0 where there is no such cluster.
+    """
+    return IClusters.Terms(
+        epoch=self.clusters[cluster].epoch,
+        quorum=self.clusters[cluster].quorum,
+        fast_quorum=self.clusters[cluster].fast_quorum,
+        dispute_window=self.clusters[cluster].dispute_window,
+        runtime=self.clusters[cluster].runtime,
+    )
+
+
+@external
+@view
+def check_signatures(
+    cluster: bytes32, digest: bytes32, signatures: DynArray[Bytes[65], MAX_SIGNATURES]
+) -> DynArray[bytes32, MAX_SIGNATURES]:
+    """
+    @notice Who signed for a cluster; the caller compares their number with a quorum (PROTOCOL 7.1).
+    @param cluster The cluster.
+    @param digest What was signed.
+    @param signatures In strictly ascending order of the signers' addresses.
+    @return The worker ids: members with live keys, of distinct operators, on distinct platforms. One bad signature
+        reverts all.
+    """
+    workers: DynArray[bytes32, MAX_SIGNATURES] = []
+    operators: DynArray[address, MAX_SIGNATURES] = []
+    platforms: DynArray[bytes32, MAX_SIGNATURES] = []
+    last: address = empty(address)
+    for signature: Bytes[65] in signatures:
+        signer: address = signing.recover(digest, signature)
+        assert signer != empty(address), "clusters: signature"
+        assert convert(signer, uint160) > convert(last, uint160), "clusters: order"
+        last = signer
+        standing: IRegistry.Standing = staticcall IRegistry(REGISTRY).standing(signer)
+        assert standing.worker != empty(bytes32), "clusters: signer"
+        assert self.members[cluster][standing.worker] != 0, "clusters: member"
+        assert not standing.revoked, "clusters: revoked"
+        assert block.timestamp < convert(standing.expires, uint256), "clusters: expired"
+        assert standing.operator not in operators, "clusters: operator twice"
+        assert standing.platform not in platforms, "clusters: platform twice"
+        workers.append(standing.worker)
+        operators.append(standing.operator)
+        platforms.append(standing.platform)
+    return workers
+
+
+@internal
+@view
+def _may_join(cluster: bytes32, worker: bytes32) -> bool:
+    approval: Approval = self.approvals[cluster][worker]
+    if approval == Approval.GIVEN:
+        return True
+    return self.clusters[cluster].open and approval != Approval.WITHDRAWN
+
+
+@internal
+def _append_member(cluster: bytes32, worker: bytes32, operator: address, joined: bool, epoch: uint256):
+    payload: Bytes[128] = abi_encode(worker, operator, joined, epoch)
+    extcall IInbox(INBOX).append_system(cluster, KIND_MEMBER, payload)

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+# pragma version ==0.4.3
+# pragma evm-version prague
+"""
+@title Programs: published code, its instances and their input keys
+@license Apache-2.0
+@notice Code rides in events and is pinned by a rolling hash. An instance belongs to one cluster; its owner, code and
+    upgrade policy are part of its id and cannot be changed here. Input keys are recorded once per epoch, signed by a
+    quorum of the cluster, so that clients know where to seal their inputs (PROTOCOL 4.4).
+@dev Enclaves and clients prove `codes`, `programs`, `handles` and `input_keys` by storage proofs: one slot per field.
+    Reverts: "programs: chunk order", "programs: chunk empty", "programs: upload closed", "programs: code",
+    "programs: cluster", "programs: callee", "programs: exists", "programs: handles", "programs: fuel limit",
+    "programs: program", "programs: epoch", "programs: key", "programs: key set", "programs: no key",
+    "programs: same key", "programs: quorum", and those of `Clusters.check_signatures`.
+"""
+
+from . import IPrograms
+from ..clusters import IClusters
+from ..gatekeeping import IGatekeeping
+from ..inbox import IInbox
+from ..shared import eip712
+
+implements: IPrograms
+
+TAG: constant(bytes32) = keccak256("coprocessor/v1/program")
+INPUT_KEY_TYPE: constant(bytes32) = keccak256(
+    "InputKey(bytes32 network,bytes32 cluster,bytes32 program,uint64 epoch,bytes32 key)"
+)
+KIND_INSTANTIATE: constant(uint8) = 21
+MAX_CHUNK: constant(uint256) = 98304  # bytes of one chunk
+MAX_CHUNKS: constant(uint256) = 64
+MAX_CALLEES: constant(uint256) = 8
+MAX_INIT: constant(uint256) = 4096  # bytes of the constructor's arguments
+MAX_HANDLES: constant(uint256) = 2**32
+MAX_FUEL: constant(uint256) = 2**64
+MAX_SIGNATURES: constant(uint256) = 16
+
+# @notice An upload in progress. `chunks` is the number received; a closed upload takes no more.
+struct Upload:
+    digest: bytes32
+    chunks: uint256
+    closed: bool
+
+event CodeChunk:
+    upload_key: indexed(bytes32)
+    index: uint256
+    data: Bytes[MAX_CHUNK]
+
+event CodePublished:
+    code_hash: indexed(bytes32)
+    upload_key: indexed(bytes32)
+    publisher: indexed(address)
+    chunks: uint256
+
+event Instantiated:
+    program: indexed(bytes32)
+    cluster: indexed(bytes32)
+    owner: indexed(address)
+    code_hash: bytes32
+    handle: uint256
+    policy: bytes32
+
+event InputKeyPublished:
+    program: indexed(bytes32)
+    epoch: indexed(uint256)
+    key: bytes32
+    signers: DynArray[bytes32, MAX_SIGNATURES]
+
+event InputKeyDisputed:
+    program: indexed(bytes32)
+    epoch: indexed(uint256)
+    worker: indexed(bytes32)
+    recorded_key: bytes32
+    derived_key: bytes32
+
+CLUSTERS: public(immutable(address))
+GATEKEEPING: public(immutable(address))
+INBOX: public(immutable(address))
+
+# @notice Number of chunks of published code, by code hash; 0 if it was not published.
+codes: public(HashMap[bytes32, uint256])
+# @notice The programs, by id.
+programs: public(HashMap[bytes32, IPrograms.Program])
+# @notice By cluster and handle: the program's id.
+handles: public(HashMap[bytes32, HashMap[uint256, bytes32]])
+# @notice By program (or cluster, for the cluster's own key) and epoch: the X25519 input key; zero if not recorded.
+input_keys: public(HashMap[bytes32, HashMap[uint256, bytes32]])
+# @notice The next handle of a cluster.
+handle_count: public(HashMap[bytes32, uint256])
+# @notice Uploads, by upload key.
+uploads: public(HashMap[bytes32, Upload])
+
+
+@deploy
+def __init__(clusters: address, gatekeeping: address, inbox: address):
+    """
+    @param clusters Where programs live, and whose members sign input keys.
+    @param gatekeeping Names the network.
+    @param inbox Where instantiations become links.
+    """
+    CLUSTERS = clusters
+    GATEKEEPING = gatekeeping
+    INBOX = inbox
+
+
+@external
+def publish(upload: bytes32, index: uint256, last: bool, chunk: Bytes[MAX_CHUNK]):
+    """
+    @notice Publishes a piece of code. The code hash is h after the last piece, where h starts at zero and becomes
+        keccak256(h || keccak256(piece)). To publish the same code again is harmless.
+    @param upload Any number that the sender has not used; an upload can go on after an interruption.
+    @param index Which piece this is, from 0 to 63, in order.
+    @param last Whether the code ends here.
+    @param chunk 1 to 98,304 bytes.
+    """
+    upload_key: bytes32 = keccak256(abi_encode(msg.sender, upload))
+    state: Upload = self.uploads[upload_key]
+    assert not state.closed, "programs: upload closed"
+    assert index == state.chunks and index < MAX_CHUNKS, "programs: chunk order"
+    assert len(chunk) != 0, "programs: chunk empty"
+    state.digest = keccak256(concat(state.digest, keccak256(chunk)))
+    state.chunks = index + 1
+    state.closed = last
+    self.uploads[upload_key] = state
+    log CodeChunk(upload_key=upload_key, index=index, data=chunk)
+    if last:
+        self.codes[state.digest] = state.chunks
+        log CodePublished(
+            code_hash=state.digest, upload_key=upload_key, publisher=msg.sender, chunks=state.chunks
+        )
+
+
+@external
+def instantiate(
+    code_hash: bytes32,
+    cluster: bytes32,
+    salt: bytes32,
+    policy: bytes32,
+    callees: DynArray[bytes32, MAX_CALLEES],
+    init_arguments: Bytes[MAX_INIT],
+    fuel_limit: uint256,
+) -> bytes32:
+    """
+    @notice Deploys published code as a program of a cluster, owned by the sender.
+    @param code_hash Of published code.
+    @param cluster Where it runs.
+    @param salt Separates instances of one owner and code.
+    @param policy Commits to the upgrade policy (PROTOCOL 12); part of the program's id.
+    @param callees Programs of the same cluster that it may call (PROTOCOL 5.4).
+    @param init_arguments The constructor's arguments, at most 4,096 bytes, sealed if they are secret.
+    @param fuel_limit Of the constructor; below 2**64.
+    @return The program's id.
+    """
+    assert self.codes[code_hash] != 0, "programs: code"
+    assert (staticcall IClusters(CLUSTERS).terms(cluster)).epoch != 0, "programs: cluster"
+    assert fuel_limit < MAX_FUEL, "programs: fuel limit"
+    for callee: bytes32 in callees:
+        assert self.programs[callee].cluster == cluster, "programs: callee"
+    program: bytes32 = keccak256(abi_encode(TAG, chain.id, self, msg.sender, code_hash, cluster, salt, policy))
+    assert self.programs[program].cluster == empty(bytes32), "programs: exists"
+    handle: uint256 = self.handle_count[cluster]
+    assert handle < MAX_HANDLES, "programs: handles"
+    self.handle_count[cluster] = handle + 1
+    self.handles[cluster][handle] = program
+    self.programs[program] = IPrograms.Program(
+        owner=msg.sender, cluster=cluster, code_hash=code_hash, handle=handle, policy=policy
+    )
+    log Instantiated(
+        program=program, cluster=cluster, owner=msg.sender, code_hash=code_hash, handle=handle, policy=policy
+    )
+    payload: Bytes[8192] = abi_encode(
+        program, handle, msg.sender, code_hash, policy, fuel_limit, callees, init_arguments
+    )
+    extcall IInbox(INBOX).append_system(cluster, KIND_INSTANTIATE, payload)
+    return program
+
+
+@external
+def publish_input_key(
+    program: bytes32, epoch: uint64, key: bytes32, signatures: DynArray[Bytes[65], MAX_SIGNATURES]
+):
+    """
+    @notice Records the input key of a program for the cluster's present epoch, once.
+    @param program The program, or the cluster's id for the cluster's own key.
+    @param epoch The cluster's present epoch.
+    @param key X25519 public key, 32 bytes.
+    @param signatures At least a quorum of the cluster, ascending by signer, over the EIP-712 struct `InputKey`.
+    """
+    cluster: bytes32 = self._cluster_of(program)
+    terms: IClusters.Terms = staticcall IClusters(CLUSTERS).terms(cluster)
+    number: uint256 = convert(epoch, uint256)
+    assert terms.epoch != 0, "programs: program"
+    assert number == terms.epoch, "programs: epoch"
+    assert key != empty(bytes32), "programs: key"
+    assert self.input_keys[program][number] == empty(bytes32), "programs: key set"
+    signers: DynArray[bytes32, MAX_SIGNATURES] = self._check_input_key(cluster, program, epoch, key, signatures)
+    assert len(signers) >= terms.quorum, "programs: quorum"
+    self.input_keys[program][number] = key
+    log InputKeyPublished(program=program, epoch=number, key=key, signers=signers)
+
+
+@external
+def dispute_input_key(program: bytes32, epoch: uint64, key: bytes32, signature: Bytes[65]):
+    """
+    @notice Warns that a member derives another key than the recorded one. Changes no state: clients refuse to seal to a
+        disputed key.
+    @param program The program, or the cluster's id.
+    @param epoch The epoch of the recorded key.
+    @param key The key that the member derives.
+    @param signature The member's, over the EIP-712 struct `InputKey` with that key.
+    """
+    number: uint256 = convert(epoch, uint256)
+    recorded: bytes32 = self.input_keys[program][number]
+    assert recorded != empty(bytes32), "programs: no key"
+    assert recorded != key, "programs: same key"
+    signers: DynArray[bytes32, MAX_SIGNATURES] = self._check_input_key(
+        self._cluster_of(program), program, epoch, key, [signature]
+    )
+    log InputKeyDisputed(program=program, epoch=number, worker=signers[0], recorded_key=recorded, derived_key=key)
+
+
+@internal
+@view
+def _cluster_of(program: bytes32) -> bytes32:
+    # What is no program is taken for a cluster's id; the caller checks that the cluster exists.
+    cluster: bytes32 = self.programs[program].cluster
+    return program if cluster == empty(bytes32) else cluster
+
+
+@internal
+@view
+def _check_input_key(
+    cluster: bytes32,
+    program: bytes32,
+    epoch: uint64,
+    key: bytes32,
+    signatures: DynArray[Bytes[65], MAX_SIGNATURES],
+) -> DynArray[bytes32, MAX_SIGNATURES]:
+    network: bytes32 = staticcall IGatekeeping(GATEKEEPING).genesis()
+    struct_hash: bytes32 = keccak256(abi_encode(INPUT_KEY_TYPE, network, cluster, program, epoch, key))
+    return staticcall IClusters(CLUSTERS).check_signatures(cluster, eip712.digest_of(struct_hash), signatures)

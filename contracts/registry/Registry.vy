@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+# pragma version ==0.4.3
+# pragma evm-version prague
+"""
+@title Registry: which enclaves a network has admitted, and under which keys
+@license Apache-2.0
+@notice Gatekeepers verify an enclave's evidence and sign an `Admission`; its operator brings it here. A worker is an
+    operator's platform and has one live signing key: a new admission replaces the old key in the same transaction
+    (PROTOCOL 7.6). A guardian may only revoke, and never so many gatekeepers that fewer than the threshold remain
+    (PROTOCOL 1.4).
+@dev Enclaves prove `configuration`, `workers` and `worker_of` by storage proofs: one slot per field, nothing packed.
+    Reverts: "registry: deployer", "registry: configuration set", "registry: operator", "registry: role",
+    "registry: member zero", "registry: configuration", "registry: block", "registry: expired", "registry: signatures",
+    "registry: revoked", "registry: signer", "registry: worker", "registry: guardian", "registry: threshold",
+    "registry: settlement", and those of `Gatekeeping.check_signatures`.
+"""
+
+from . import IRegistry
+from ..gatekeeping import IGatekeeping
+from ..shared import eip712
+
+implements: IRegistry
+
+ROLE_WORKER: constant(uint8) = 1
+ROLE_GATEKEEPER: constant(uint8) = 2
+MAX_EVIDENCE: constant(uint256) = 24576  # bytes of a quote with its collateral
+MAX_GATEKEEPERS: constant(uint256) = 32
+MAX_BLOCK_AGE: constant(uint256) = 256  # blocks whose hash the chain can tell
+ADMISSION_TYPE: constant(bytes32) = keccak256(
+    "Admission(address operator,bytes32 platform,uint8 role,address signer,bytes32 sealing_key,bytes32 evidence_digest,bytes32 measurement,uint8 level,bool simulated,bytes32 configuration,uint64 block_number,bytes32 block_hash,uint64 expires)"
+)
+
+# @notice What gatekeepers say of an enclave. `expires` is in seconds since 1970, `level` a confidence from 1 (best) to 5.
+struct Admission:
+    operator: address
+    platform: bytes32
+    role: uint8
+    signer: address
+    sealing_key: bytes32
+    evidence_digest: bytes32
+    measurement: bytes32
+    level: uint8
+    simulated: bool
+    configuration: bytes32
+    block_number: uint64
+    block_hash: bytes32
+    expires: uint64
+
+event Configured:
+    configuration: indexed(bytes32)
+
+event Admitted:
+    worker: indexed(bytes32)
+    operator: indexed(address)
+    signer: indexed(address)
+    admission: Admission
+    evidence: Bytes[MAX_EVIDENCE]
+
+event EndpointSet:
+    worker: indexed(bytes32)
+    endpoint: String[256]
+
+event Revoked:
+    worker: indexed(bytes32)
+    signer: indexed(address)
+    equivocation: bool
+
+GATEKEEPING: public(immutable(address))
+GUARDIAN: public(immutable(address))
+SETTLEMENT: public(immutable(address))
+DEPLOYER: public(immutable(address))
+
+# @notice Hash of the one configuration that this network accepts (PROTOCOL 1.2); zero before `set_configuration`.
+configuration: public(bytes32)
+# @notice The admitted enclaves, by worker id.
+workers: public(HashMap[bytes32, IRegistry.Worker])
+# @notice The worker whose live signing key this is; zero for any other address.
+worker_of: public(HashMap[address, bytes32])
+# @notice The worker that a signing key serves or ever served, so that no key serves two and none comes back.
+bound_worker: public(HashMap[address, bytes32])
+# @notice Where a worker can be reached, as its operator says.
+endpoints: public(HashMap[bytes32, String[256]])
+# @notice Admitted gatekeepers that are not revoked.
+gatekeeper_count: public(uint256)
+
+
+@deploy
+def __init__(gatekeeping: address, guardian: address, settlement: address, deployer: address):
+    """
+    @param gatekeeping Whose members admit.
+    @param guardian Who may revoke: one account, or a contract in which any one of several may act.
+    @param settlement Who may revoke for proven equivocation.
+    @param deployer Who may set the configuration, once.
+    """
+    GATEKEEPING = gatekeeping
+    GUARDIAN = guardian
+    SETTLEMENT = settlement
+    DEPLOYER = deployer
+
+
+@external
+def set_configuration(configuration: bytes32):
+    """
+    @notice Fixes the configuration of the network, for good.
+    @param configuration Hash of the canonical configuration.
+    """
+    assert msg.sender == DEPLOYER, "registry: deployer"
+    assert self.configuration == empty(bytes32), "registry: configuration set"
+    assert configuration != empty(bytes32), "registry: configuration"
+    self.configuration = configuration
+    log Configured(configuration=configuration)
+
+
+@external
+def admit(
+    admission: Admission, evidence: Bytes[MAX_EVIDENCE], signatures: DynArray[Bytes[65], MAX_GATEKEEPERS]
+) -> bytes32:
+    """
+    @notice Admits an enclave, or replaces the keys of an admitted one.
+    @param admission What the gatekeepers signed. Only its operator may send it.
+    @param evidence The evidence they verified, published so that anybody can verify it again; the contract does not read it.
+    @param signatures At least the threshold of gatekeepers, in member order, over the EIP-712 struct `Admission`.
+    @return The worker's id.
+    """
+    self._check_admission(admission)
+    digest: bytes32 = eip712.digest_of(keccak256(abi_encode(ADMISSION_TYPE, admission)))
+    signers: DynArray[uint256, MAX_GATEKEEPERS] = staticcall IGatekeeping(GATEKEEPING).check_signatures(
+        digest, signatures
+    )
+    assert len(signers) >= staticcall IGatekeeping(GATEKEEPING).threshold(), "registry: signatures"
+
+    worker: bytes32 = self._worker_id(admission.operator, admission.platform)
+    self._bind(worker, admission)
+    self.workers[worker] = IRegistry.Worker(
+        operator=admission.operator,
+        platform=admission.platform,
+        role=admission.role,
+        signer=admission.signer,
+        sealing_key=admission.sealing_key,
+        evidence_digest=admission.evidence_digest,
+        measurement=admission.measurement,
+        level=admission.level,
+        simulated=admission.simulated,
+        admitted_block=convert(block.number, uint64),
+        expires=admission.expires,
+        revoked=False,
+    )
+    log Admitted(
+        worker=worker, operator=admission.operator, signer=admission.signer, admission=admission, evidence=evidence
+    )
+    return worker
+
+
+@external
+def set_endpoint(worker: bytes32, endpoint: String[256]):
+    """
+    @notice Says where a worker can be reached. A hint: peers authenticate whom they reach.
+    @param worker The worker's id.
+    @param endpoint At most 256 bytes.
+    """
+    assert self.workers[worker].operator != empty(address), "registry: worker"
+    assert msg.sender == self.workers[worker].operator, "registry: operator"
+    self.endpoints[worker] = endpoint
+    log EndpointSet(worker=worker, endpoint=endpoint)
+
+
+@external
+def revoke(worker: bytes32):
+    """
+    @notice Ends a worker for good: its platform is not admitted again under this operator.
+    @param worker The worker's id.
+    """
+    assert msg.sender == GUARDIAN, "registry: guardian"
+    if self.workers[worker].role == ROLE_GATEKEEPER:
+        threshold: uint256 = staticcall IGatekeeping(GATEKEEPING).threshold()
+        assert self.gatekeeper_count > threshold, "registry: threshold"
+    self._revoke(worker, False)
+
+
+@external
+def revoke_for_equivocation(worker: bytes32):
+    """
+    @notice Ends a worker that signed two contrary receipts (PROTOCOL 7.4).
+    @param worker The worker's id.
+    """
+    assert msg.sender == SETTLEMENT, "registry: settlement"
+    self._revoke(worker, True)
+
+
+@external
+@view
+def standing(signer: address) -> IRegistry.Standing:
+    """
+    @notice What a signature of this key is worth now.
+    @param signer Any address.
+    @return The worker it serves and what decides whether its signature counts; all zero if it serves none.
+    """
+    worker: bytes32 = self.worker_of[signer]
+    if worker == empty(bytes32):
+        return empty(IRegistry.Standing)
+    return IRegistry.Standing(
+        worker=worker,
+        operator=self.workers[worker].operator,
+        platform=self.workers[worker].platform,
+        expires=self.workers[worker].expires,
+        revoked=self.workers[worker].revoked,
+    )
+
+
+@external
+@pure
+def worker_id(operator: address, platform: bytes32) -> bytes32:
+    """
+    @notice The id of an operator's platform; it survives restarts of the enclave.
+    @param operator Who runs it.
+    @param platform Digest of its hardware identity.
+    @return keccak256(abi.encode(operator, platform)).
+    """
+    return self._worker_id(operator, platform)
+
+
+@internal
+@view
+def _check_admission(admission: Admission):
+    # Everything but the signatures.
+    assert msg.sender == admission.operator, "registry: operator"
+    assert admission.role == ROLE_WORKER or admission.role == ROLE_GATEKEEPER, "registry: role"
+    assert admission.signer != empty(address) and admission.sealing_key != empty(bytes32), "registry: member zero"
+    assert admission.configuration != empty(bytes32), "registry: configuration"
+    assert admission.configuration == self.configuration, "registry: configuration"
+    number: uint256 = convert(admission.block_number, uint256)
+    assert number < block.number and block.number - number <= MAX_BLOCK_AGE, "registry: block"
+    assert blockhash(number) == admission.block_hash, "registry: block"
+    assert block.timestamp < convert(admission.expires, uint256), "registry: expired"
+
+
+@internal
+def _bind(worker: bytes32, admission: Admission):
+    # Gives the worker its one live key. A key is fresh or the worker's present one: retired keys never come back.
+    assert not self.workers[worker].revoked, "registry: revoked"
+    former: address = self.workers[worker].signer
+    if former == empty(address):
+        if admission.role == ROLE_GATEKEEPER:
+            self.gatekeeper_count += 1
+    else:
+        assert self.workers[worker].role == admission.role, "registry: role"
+    if former != admission.signer:
+        assert self.bound_worker[admission.signer] == empty(bytes32), "registry: signer"
+        self.worker_of[former] = empty(bytes32)
+        self.worker_of[admission.signer] = worker
+        self.bound_worker[admission.signer] = worker
+
+
+@internal
+def _revoke(worker: bytes32, equivocation: bool):
+    signer: address = self.workers[worker].signer
+    assert signer != empty(address), "registry: worker"
+    assert not self.workers[worker].revoked, "registry: revoked"
+    self.workers[worker].revoked = True
+    if self.workers[worker].role == ROLE_GATEKEEPER:
+        self.gatekeeper_count -= 1
+    log Revoked(worker=worker, signer=signer, equivocation=equivocation)
+
+
+@internal
+@pure
+def _worker_id(operator: address, platform: bytes32) -> bytes32:
+    return keccak256(abi_encode(operator, platform))
