@@ -83,14 +83,10 @@ def install_node_package(package: str) -> None:
 
 
 @contextlib.contextmanager
-def run_anvil(
-    *arguments: str, hardfork: str = "osaka", chain_id: int = DEVELOPMENT_CHAIN_ID
-) -> Iterator[Anvil]:
+def run_anvil(*arguments: str, hardfork: str = "osaka", chain_id: int = DEVELOPMENT_CHAIN_ID) -> Iterator[Anvil]:
     """Run anvil on a free port until the block ends; ``arguments`` go to its command line unchanged."""
     command = [str(anvil_binary()), "--port", "0", "--hardfork", hardfork, "--chain-id", str(chain_id)]
-    process = subprocess.Popen(
-        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     anvil = Anvil(url="", process=process)
     try:
         anvil.url = _wait_for_url(process)
@@ -118,7 +114,3 @@ def _wait_for_url(process: subprocess.Popen[str]) -> str:
             if match:
                 return f"http://{match[1]}"
     raise RuntimeError(f"anvil did not start within {START_SECONDS} s: {''.join(seen)[-2000:]}")
-
-
-if __name__ == "__main__":
-    print(anvil_binary())

@@ -1,10 +1,10 @@
 """Development nodes for tests: each a process of its own on a free port.
 
-    with run_dev_node(finality_lag=2) as node:
-        node.call("eth_blockNumber")
-        node.url, node.sealer, node.chain_id
-        node.kill()       # SIGKILL, as a crash
-        node.restart()    # the same data folder, a new port
+with run_dev_node(finality_lag=2) as node:
+    node.call("eth_blockNumber")
+    node.url, node.sealer, node.chain_id
+    node.kill()       # SIGKILL, as a crash
+    node.restart()    # the same data folder, a new port
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ def main() -> int:
     try:
         run_node(parse_options())
     except StartFailed as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
 

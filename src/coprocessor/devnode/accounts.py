@@ -1,8 +1,8 @@
 """The ten funded development accounts.
 
-Their keys belong to the mnemonic "test test test test test test test test test test test junk" at m/44'/60'/0'/0/i, which
-every development tool uses, so everybody can spend from them on every chain. They are constants since deriving them
-(PBKDF2, ten BIP-32 paths) would cost more than the rest of the start.
+Their keys belong to the mnemonic "test test test test test test test test test test test junk" at m/44'/60'/0'/0/i,
+which every development tool uses, so everybody can spend from them on every chain. They are constants since deriving
+them (PBKDF2, ten BIP-32 paths) would cost more than the rest of the start.
 """
 
 from __future__ import annotations

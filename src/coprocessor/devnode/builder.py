@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
-from eth.db.backends.base import BaseDB
 
 from coprocessor.codec import rlp
 from coprocessor.crypto.hashing import keccak256
-from coprocessor.devnode.database import LogRow, TransactionRow
+from coprocessor.devnode.database import LogRow, NodeStore, TransactionRow
 from coprocessor.devnode.evm import Execution, Log, Outcome
 from coprocessor.devnode.header import BlockHeader
 from coprocessor.devnode.mempool import Pool, Selection
@@ -63,9 +62,7 @@ class _Executed:
     bloom: bytes
 
     def encode_receipt(self) -> bytes:
-        logs: list[rlp.Item] = [
-            [bytes(log.address), list(log.topics), log.data] for log in self.outcome.logs
-        ]
+        logs: list[rlp.Item] = [[bytes(log.address), list(log.topics), log.data] for log in self.outcome.logs]
         status = b"\x01" if self.outcome.is_success else b""
         body = rlp.encode([status, rlp.encode_integer(self.cumulative_gas), self.bloom, logs])
         type_id = self.transaction.type_id
@@ -95,7 +92,7 @@ def compute_receipt_bloom(logs: Iterable[Log]) -> bytes:
 
 
 def build_block(
-    store: BaseDB,
+    store: NodeStore,
     template: BlockHeader,
     parent_state_root: Digest,
     ancestor_hashes: Iterable[Digest],
@@ -241,7 +238,5 @@ def _log_rows(header: BlockHeader, block_hash: Digest, executed: Sequence[_Execu
                 "logIndex": hex(len(rows)),
                 "removed": False,
             }
-            rows.append(
-                LogRow(header.number, len(rows), index, log.address, log.topics, msgspec.json.encode(served))
-            )
+            rows.append(LogRow(header.number, len(rows), index, log.address, log.topics, msgspec.json.encode(served)))
     return tuple(rows)

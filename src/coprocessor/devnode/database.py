@@ -3,8 +3,8 @@
 Everything between two calls of ``commit`` becomes durable together or not at all. Write-ahead log with
 ``synchronous=FULL``: a commit that returned survives the death of the process and of the machine.
 
-Receipts and logs are stored as the JSON that they are served as, so that reading a range of logs is one index scan and no
-encoding.
+Receipts and logs are stored as the JSON that they are served as, so that reading a range of logs is one index scan and
+no encoding.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-from eth.db.backends.base import BaseDB
 
 from coprocessor.devnode.errors import StartFailed
 from coprocessor.values.identities import Address, Digest
@@ -39,7 +37,8 @@ create table if not exists logs(block integer not null, position integer not nul
     primary key(block, position)) without rowid;
 create index if not exists logs_by_address on logs(address, block, position);
 create index if not exists logs_by_topic on logs(topic0, block, position);
-create table if not exists pool(hash blob primary key, arrival integer not null, sender blob not null, raw blob not null);
+create table if not exists pool(hash blob primary key, arrival integer not null, sender blob not null,
+    raw blob not null);
 """
 
 
@@ -79,7 +78,7 @@ class PoolRow:
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Which logs: inclusive block range; any of the addresses (empty = all); per position any of the topics (empty = all)."""
+    """Which logs: an inclusive block range, any of the addresses, per position any of the topics; empty means all."""
 
     first: int
     last: int
@@ -87,8 +86,11 @@ class LogFilter:
     topics: tuple[tuple[bytes, ...], ...] = ()
 
 
-class NodeStore(BaseDB):
-    """Trie nodes and code by hash, for py-evm: a cache over the table, with writes held back until the next commit."""
+class NodeStore:
+    """Trie nodes and code by hash, as py-evm's ``AtomicDB`` wraps them.
+
+    A cache over the table; writes are held back until the next commit.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -114,7 +116,7 @@ class NodeStore(BaseDB):
     def __delitem__(self, key: bytes) -> None:
         """Old nodes stay: earlier states remain readable, and a hash never comes to mean something else."""
 
-    def _exists(self, key: bytes) -> bool:
+    def __contains__(self, key: bytes) -> bool:
         try:
             self[key]
         except KeyError:
@@ -305,9 +307,7 @@ def _transaction_rows(cursor: sqlite3.Cursor) -> Iterator[TransactionRow]:
         yield TransactionRow(Digest(transaction_hash), block, position, Address(sender), raw, receipt)
 
 
-def _add_choice(
-    conditions: list[str], values: list[bytes | int], column: str, choices: Sequence[bytes]
-) -> None:
+def _add_choice(conditions: list[str], values: list[bytes | int], column: str, choices: Sequence[bytes]) -> None:
     if choices:
         conditions.append(f"{column} in ({','.join('?' * len(choices))})")
         values.extend(choices)

@@ -48,7 +48,11 @@ class RpcError(CoprocessorError):
 
 
 class StartFailed(CallerMisuse):
-    """The node cannot start as asked; codes ``devnode.locked``, ``devnode.port``, ``devnode.data``, ``devnode.options``."""
+    """The node cannot start as asked.
+
+    Codes: ``devnode.data``, ``devnode.locked``, ``devnode.options``, ``devnode.port``, ``devnode.sealer_key``,
+    ``devnode.upstream``.
+    """
 
 
 def invalid_params(message: str) -> RpcError:

@@ -1,7 +1,7 @@
 """The virtual machine: py-evm's Prague rules with P256VERIFY, one transaction or simulated call at a time.
 
-py-evm's chain, block and header classes stay unused; only its state and computation are. The caller validates transactions
-(``mempool``) and assembles blocks (``chain``).
+Of py-evm only state and computation are used, none of its chain, block and header classes. The caller validates
+transactions (``mempool``) and assembles blocks (``builder``).
 
 **Source:** EIP-7600 (Prague); EIP-7951 (P256VERIFY); EIP-2935 (block hashes in state).
 """
@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from eth.abc import ComputationAPI, MessageAPI, SignedTransactionAPI
 from eth.db.atomic import AtomicDB
-from eth.db.backends.base import BaseDB
 from eth.exceptions import Revert
 from eth.vm.execution_context import ExecutionContext
 from eth.vm.forks.prague.computation import PragueComputation
@@ -27,6 +26,7 @@ from eth.vm.forks.prague.state import PragueState, PragueTransactionExecutor
 from eth.vm.forks.prague.transactions import Authorization as EvmAuthorization
 from eth.vm.message import Message
 
+from coprocessor.devnode.database import NodeStore
 from coprocessor.devnode.header import BlockHeader
 from coprocessor.devnode.ordered_trie import EMPTY_TRIE_ROOT
 from coprocessor.devnode.precompiles import P256_VERIFY_ADDRESS, run_p256_verify
@@ -66,11 +66,11 @@ class Outcome:
         return not self.error
 
 
-class _Computation(PragueComputation):
-    _precompiles = {**PragueComputation.get_precompiles(), Address(P256_VERIFY_ADDRESS): run_p256_verify}
+class _Computation(PragueComputation):  # type: ignore[misc]  # py-evm is not checked
+    _precompiles: ClassVar = {**PragueComputation.get_precompiles(), Address(P256_VERIFY_ADDRESS): run_p256_verify}
 
 
-class _Executor(PragueTransactionExecutor):
+class _Executor(PragueTransactionExecutor):  # type: ignore[misc]  # as above
     """Prague's rules without py-evm's own validation, and without its eager debug texts over the calldata."""
 
     def validate_transaction(self, transaction: SignedTransactionAPI) -> None:
@@ -92,7 +92,7 @@ class _Executor(PragueTransactionExecutor):
                 value=transaction.value,
                 data=b"",
                 code=transaction.data,
-                create_address=cast(Any, created),
+                create_address=created,
                 refund=refund,
             )
         code, delegation = self.get_code_at_address(transaction.to)
@@ -108,7 +108,7 @@ class _Executor(PragueTransactionExecutor):
         )
 
 
-class _State(PragueState):
+class _State(PragueState):  # type: ignore[misc]  # as above
     computation_class = _Computation
     transaction_executor_class = _Executor
 
@@ -135,7 +135,7 @@ class Execution:
 
     def __init__(
         self,
-        store: BaseDB,
+        store: NodeStore,
         header: BlockHeader,
         state_root: Digest,
         ancestor_hashes: Iterable[Digest],
@@ -150,18 +150,18 @@ class Execution:
             chain_id: what CHAINID gives and authorizations must name.
         """
         context = ExecutionContext(
-            coinbase=cast(Any, header.coinbase),
+            coinbase=header.coinbase,
             timestamp=header.timestamp,
-            block_number=cast(Any, header.number),
+            block_number=header.number,
             difficulty=0,
-            mix_hash=cast(Any, header.prev_randao),
+            mix_hash=header.prev_randao,
             gas_limit=header.gas_limit,
-            prev_hashes=cast(Any, ancestor_hashes),
+            prev_hashes=ancestor_hashes,
             chain_id=chain_id,
             base_fee_per_gas=header.base_fee_per_gas,
             excess_blob_gas=header.excess_blob_gas,
         )
-        self._state = _State(AtomicDB(store), context, cast(Any, state_root))
+        self._state = _State(AtomicDB(store), context, state_root)
 
     def begin_block(self, header: BlockHeader) -> None:
         """What the protocol itself writes before the first transaction: the parent's hash (EIP-2935)."""
@@ -172,16 +172,16 @@ class Execution:
         """Execute one transaction whose validity the caller has checked (gas, nonce, funds, fee)."""
         self._state.lock_changes()
         subject = _EvmTransaction(transaction) if transaction.authorization_list else transaction
-        computation = self._state.apply_transaction(cast(Any, subject))
+        computation = self._state.apply_transaction(subject)
         return _outcome(transaction, computation)
 
     def get_balance(self, address: Address) -> int:
         """Wei of an account, after what has been executed so far."""
-        return self._state.get_balance(cast(Any, address))
+        return int(self._state.get_balance(address))
 
     def get_nonce(self, address: Address) -> int:
         """Nonce of an account, after what has been executed so far."""
-        return self._state.get_nonce(cast(Any, address))
+        return int(self._state.get_nonce(address))
 
     def finish(self) -> Digest:
         """Write the new state into the store; its root."""
@@ -191,7 +191,7 @@ class Execution:
         return Digest(bytes(root))
 
 
-def build_genesis_state(store: BaseDB, balances: Mapping[Address, int]) -> Digest:
+def build_genesis_state(store: NodeStore, balances: Mapping[Address, int]) -> Digest:
     """Write the first state: funded accounts and the block-hash contract of EIP-2935; its root."""
     header = BlockHeader(
         parent_hash=Digest(bytes(32)),
@@ -204,7 +204,7 @@ def build_genesis_state(store: BaseDB, balances: Mapping[Address, int]) -> Diges
     execution = Execution(store, header, EMPTY_TRIE_ROOT, (), 0)
     state = execution._state
     for address, balance in balances.items():
-        state.set_balance(cast(Any, address), balance)
+        state.set_balance(address, balance)
     state.set_code(HISTORY_STORAGE_ADDRESS, HISTORY_STORAGE_CONTRACT_CODE)
     state.set_nonce(HISTORY_STORAGE_ADDRESS, 1)
     return execution.finish()

@@ -15,14 +15,12 @@ from coprocessor.codec import rlp
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.devnode.ordered_trie import EMPTY_TRIE_ROOT
 from coprocessor.values.errors import MalformedInput
-from coprocessor.values.identities import ZERO_ADDRESS, Address, Digest, from_hex, to_hex
+from coprocessor.values.identities import ZERO_DIGEST, Address, Digest, from_hex, to_hex
 
 __all__ = ["EMPTY_LIST_HASH", "EMPTY_REQUESTS_HASH", "BlockHeader"]
 
 EMPTY_LIST_HASH: Final = keccak256(rlp.encode([]))
-EMPTY_REQUESTS_HASH: Final = Digest(
-    bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
-)
+EMPTY_REQUESTS_HASH: Final = Digest(bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"))
 """SHA-256 of nothing (EIP-7685)."""
 
 _INTEGER = 0
@@ -69,7 +67,7 @@ class BlockHeader:
     receipts_root: Digest = EMPTY_TRIE_ROOT
     logs_bloom: bytes = bytes(256)
     extra_data: bytes = b""
-    prev_randao: Digest = Digest(bytes(32))
+    prev_randao: Digest = ZERO_DIGEST
     uncles_hash: Digest = EMPTY_LIST_HASH
     difficulty: int = 0
     nonce: bytes = bytes(8)
@@ -77,7 +75,7 @@ class BlockHeader:
     withdrawals_root: Digest | None = EMPTY_TRIE_ROOT
     blob_gas_used: int | None = 0
     excess_blob_gas: int | None = 0
-    parent_beacon_block_root: Digest | None = Digest(bytes(32))
+    parent_beacon_block_root: Digest | None = ZERO_DIGEST
     requests_hash: Digest | None = EMPTY_REQUESTS_HASH
 
     def encode(self) -> bytes:

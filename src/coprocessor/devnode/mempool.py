@@ -1,7 +1,7 @@
 """The pool of transactions that wait: admission rules, replacement, order of inclusion.
 
-The pool lives in memory; ``unsaved`` names what the database does not hold yet, and whoever acknowledges a transaction MUST
-have saved it first (``chain`` does).
+The pool lives in memory; ``unsaved`` names what the database does not hold yet, and whoever acknowledges a transaction
+MUST have saved it first (``chain`` does).
 
 **Source:** rules and wording follow go-ethereum's transaction pool; EIP-7825 for the gas cap of one transaction.
 """
@@ -152,7 +152,7 @@ class Pool:
 
 
 class Selection:
-    """Walks the pool in order of inclusion; a sender's next transaction comes up once ``accept`` was called for the last."""
+    """Walks the pool in order of inclusion; a sender's next transaction comes up once ``accept`` took the last."""
 
     def __init__(
         self,
@@ -191,19 +191,13 @@ def check_static_rules(transaction: Transaction, chain_id: int, block_gas_limit:
     if transaction.chain_id not in (None, chain_id):
         raise _refused(f"invalid chain id for signer: have {transaction.chain_id} want {chain_id}")
     if transaction.gas > MAX_TRANSACTION_GAS:
-        raise _refused(
-            f"transaction gas limit too high (cap: {MAX_TRANSACTION_GAS}, tx: {transaction.gas}) (EIP-7825)"
-        )
+        raise _refused(f"transaction gas limit too high (cap: {MAX_TRANSACTION_GAS}, tx: {transaction.gas}) (EIP-7825)")
     if transaction.gas > block_gas_limit:
         raise _refused(f"exceeds block gas limit: {transaction.gas} > {block_gas_limit}")
     if transaction.gas < transaction.minimum_gas:
-        raise _refused(
-            f"intrinsic gas too low: gas {transaction.gas}, minimum needed {transaction.minimum_gas}"
-        )
+        raise _refused(f"intrinsic gas too low: gas {transaction.gas}, minimum needed {transaction.minimum_gas}")
     if not transaction.to and len(transaction.data) > MAX_INIT_CODE_BYTES:
-        raise _refused(
-            f"max initcode size exceeded: code size {len(transaction.data)} limit {MAX_INIT_CODE_BYTES}"
-        )
+        raise _refused(f"max initcode size exceeded: code size {len(transaction.data)} limit {MAX_INIT_CODE_BYTES}")
 
 
 def _check_replacement(old: Transaction, new: Transaction) -> None:

@@ -4,59 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import signal
+import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
 
 import msgspec
 
+from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.devnode.accounts import development_accounts
 from coprocessor.devnode.chain import Chain
 from coprocessor.devnode.database import Database
 from coprocessor.devnode.dispatch import Dispatcher, Handler
-from coprocessor.devnode.errors import StartFailed
 from coprocessor.devnode.mining import Miner
 from coprocessor.devnode.options import NodeOptions
 from coprocessor.devnode.rpc_blocks import BlockMethods
 from coprocessor.devnode.rpc_control import ControlMethods, SealMethods
 from coprocessor.devnode.rpc_state import StateMethods
 from coprocessor.devnode.rpc_transactions import TransactionMethods
-from coprocessor.devnode.seals import load_sealer
+from coprocessor.devnode.running import RunningNode, locked_folder
+from coprocessor.devnode.seals import load_sealer, sealer_key_path
 from coprocessor.devnode.server import RpcServer
+from coprocessor.devnode.upstream import serve_upstream
 from coprocessor.values.identities import to_hex
 
 __all__ = ["RunningNode", "run_node", "serve"]
 
 CLIENT_VERSION: Final = "coprocessor-devnode/v1"
 DATABASE_FILE: Final = "chain.sqlite"
-SEALER_KEY_FILE: Final = "sealer.key"
-_LOCK_FILE = "lock"
-
-
-@dataclass(frozen=True, slots=True)
-class RunningNode:
-    """What a caller needs to know of a node that is serving."""
-
-    url: str
-    chain_id: int
-    sealer: str
-    head: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """The line that ``python -m coprocessor.devnode`` prints when it is ready."""
-        return {
-            "rpc": self.url,
-            "chain_id": self.chain_id,
-            "sealer": self.sealer,
-            "block": self.head,
-            "pid": os.getpid(),
-        }
 
 
 @asynccontextmanager
@@ -66,13 +43,13 @@ async def serve(options: NodeOptions) -> AsyncIterator[RunningNode]:
     Raises:
         StartFailed: the folder is in use or damaged, the port is taken, or the key file is bad.
     """
-    with _locked_folder(options.data):
-        sealer = load_sealer(options.sealer_key or options.data / SEALER_KEY_FILE, make=options.sealer_key is None)
+    with locked_folder(options.data):
+        sealer = load_sealer(*sealer_key_path(options))
         database = Database(options.data / DATABASE_FILE)
         try:
             chain = Chain(database, options, time.time)
             miner = Miner(chain, options.block_time)
-            server = RpcServer(_make_dispatcher(chain, database, miner, sealer))
+            server = RpcServer(_make_dispatcher(chain, database, miner, sealer).handle)
             url = await server.start(options.host, options.port)
             mining = asyncio.create_task(miner.run())
             try:
@@ -99,38 +76,14 @@ async def _serve_until_signal(options: NodeOptions) -> None:
     if options.upstream is None:
         context = serve(options)
     else:
-        from coprocessor.devnode.upstream import serve_upstream
-
         context = serve_upstream(options)
     async with context as node:
-        print(msgspec.json.encode(node.to_dict()).decode(), flush=True)
+        sys.stdout.write(msgspec.json.encode(node.to_dict()).decode() + "\n")
+        sys.stdout.flush()
         await stop.wait()
 
 
-@contextmanager
-def _locked_folder(folder: Path) -> Iterator[None]:
-    """Hold the folder against a second process; the kernel lets go when this one dies."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / _LOCK_FILE, "w")
-    except OSError as error:
-        raise StartFailed(
-            "devnode.data", f"{folder} cannot be used", error.strerror or str(error), "choose another with --data"
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StartFailed(
-                "devnode.locked",
-                f"another node runs on {folder}",
-                "one process owns a data folder",
-                "stop it, or choose another with --data",
-            ) from error
-        yield
-
-
-def _make_dispatcher(chain: Chain, database: Database, miner: Miner, sealer: Any) -> Dispatcher:
+def _make_dispatcher(chain: Chain, database: Database, miner: Miner, sealer: PrivateKey) -> Dispatcher:
     return Dispatcher(
         _make_handlers(chain, database, miner, sealer),
         deferred=frozenset({"eth_sendRawTransaction"}),
@@ -139,7 +92,7 @@ def _make_dispatcher(chain: Chain, database: Database, miner: Miner, sealer: Any
     )
 
 
-def _make_handlers(chain: Chain, database: Database, miner: Miner, sealer: Any) -> Mapping[str, Handler]:
+def _make_handlers(chain: Chain, database: Database, miner: Miner, sealer: PrivateKey) -> Mapping[str, Handler]:
     blocks = BlockMethods(chain, database)
     state = StateMethods(chain, database)
     transactions = TransactionMethods(chain, database, miner, state, development_accounts())

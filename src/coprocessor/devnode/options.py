@@ -64,7 +64,10 @@ class NodeOptions:
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> NodeOptions:
-    """The options of a command line (default: the process's own). Raises StartFailed; ends the process on wrong usage."""
+    """The options of a command line (default: the process's own).
+
+    Raises StartFailed for values out of range; argparse ends the process on wrong usage.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m coprocessor.devnode",
         description="An Ethereum development chain in one process, or sealed headers in front of another node.",

@@ -185,5 +185,3 @@ def _parse_choices(value: object, length: int, name: str) -> tuple[bytes, ...]:
     if any(choice is None for choice in choices):
         return ()
     return tuple(parse_bytes(choice, name, length) for choice in choices)
-
-

@@ -18,7 +18,7 @@ from coprocessor.devnode.rpc_params import BlockResolver, parse_bytes, parse_fla
 from coprocessor.devnode.seals import compute_seal_digest
 from coprocessor.values.identities import Digest, to_hex
 
-__all__ = ["MAX_RAW_HEADERS", "ControlMethods", "SealMethods"]
+__all__ = ["MAX_RAW_HEADERS", "ControlMethods", "SealMethods", "check_header_range"]
 
 MAX_RAW_HEADERS: Final = 1_024
 """Most headers of one ``coproc_getRawHeaders``."""

@@ -113,8 +113,7 @@ class StateMethods:
         if account.balance < transaction.value:
             raise RpcError(
                 INVALID_INPUT,
-                "insufficient funds for gas * price + value: "
-                f"balance {account.balance}, value {transaction.value}",
+                f"insufficient funds for gas * price + value: balance {account.balance}, value {transaction.value}",
             )
         if transaction.gas < transaction.minimum_gas:
             raise RpcError(

@@ -74,13 +74,14 @@ class TransactionMethods:
         if key is None:
             raise RpcError(INVALID_INPUT, f"unknown account {to_hex(sender)}: sign it and send the raw transaction")
         gas = request.get("gas")
+        next_nonce = int(self._state.get_transaction_count(to_hex(sender), "pending"), 16)
         tip = self._quantity(request, "maxPriorityFeePerGas", self._quantity(request, "gasPrice", SUGGESTED_TIP))
         default_fee = 2 * compute_next_base_fee(self._chain.head.header) + tip
         data = request.get("input", request.get("data"))
         raw = sign_dynamic_fee_transaction(
             key,
             chain_id=self._chain.chain_id,
-            nonce=self._quantity(request, "nonce", int(self._state.get_transaction_count(to_hex(sender), "pending"), 16)),
+            nonce=self._quantity(request, "nonce", next_nonce),
             max_priority_fee_per_gas=tip,
             max_fee_per_gas=self._quantity(request, "maxFeePerGas", self._quantity(request, "gasPrice", default_fee)),
             gas=parse_quantity(self._state.estimate_gas(request) if gas is None else gas, "gas", 2**64),
@@ -131,12 +132,12 @@ class TransactionMethods:
         paid.sort()
         tips = []
         for rank in ranks:
-            threshold, gas = header.gas_used * rank / 100, 0
-            for tip, used in paid:
-                gas += used
-                if gas >= threshold:
-                    break
-            tips.append(hex(tip))
+            gas_left = header.gas_used * rank / 100
+            position = 0
+            while position < len(paid) - 1 and gas_left > paid[position][1]:
+                gas_left -= paid[position][1]
+                position += 1
+            tips.append(hex(paid[position][0]))
         return tips
 
     def _quantity(self, request: Mapping[Any, Any], name: str, default: int) -> int:

@@ -1,7 +1,7 @@
 """Sealed headers: the development sealer's key and its signatures over finalised blocks.
 
-1. A seal is a 65-byte ``r || s || v`` over keccak256(0x19 || "coprocessor/v1/header-seal" || chain id || block number ||
-   block hash), numbers as 32 bytes, big-endian (PROTOCOL 2.1).
+1. A seal is a 65-byte ``r || s || v`` over keccak256(0x19 || "coprocessor/v1/header-seal" || chain id || block number
+   || block hash), numbers as 32 bytes, big-endian (PROTOCOL 2.1).
 2. Only finalised blocks are sealed: a seal can never be taken back.
 """
 
@@ -15,18 +15,27 @@ from typing import Final
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.devnode.errors import StartFailed
+from coprocessor.devnode.options import NodeOptions
 from coprocessor.values.errors import MalformedInput
 from coprocessor.values.identities import Digest
 
-__all__ = ["SEAL_PREFIX", "compute_seal_digest", "load_sealer"]
+__all__ = ["SEAL_PREFIX", "compute_seal_digest", "load_sealer", "sealer_key_path"]
 
 SEAL_PREFIX: Final = b"\x19coprocessor/v1/header-seal"
+SEALER_KEY_FILE: Final = "sealer.key"
 _MAX_KEY_FILE_BYTES = 256
 
 
 def compute_seal_digest(chain_id: int, number: int, block_hash: Digest) -> Digest:
     """The 32 bytes that a sealer signs for a block."""
     return keccak256(SEAL_PREFIX + chain_id.to_bytes(32, "big") + number.to_bytes(32, "big") + block_hash)
+
+
+def sealer_key_path(options: NodeOptions) -> tuple[Path, bool]:
+    """Where the sealer's key is, and whether it may be made there."""
+    if options.sealer_key is not None:
+        return options.sealer_key, False
+    return options.data / SEALER_KEY_FILE, True
 
 
 def load_sealer(path: Path, make: bool) -> PrivateKey:

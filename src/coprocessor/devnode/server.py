@@ -7,11 +7,11 @@ refused, so pages in the developer's browser cannot steer the chain.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiohttp import web
 
-from coprocessor.devnode.dispatch import Dispatcher
 from coprocessor.devnode.errors import StartFailed
 
 __all__ = ["MAX_BODY_BYTES", "RpcServer"]
@@ -20,10 +20,14 @@ MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 
 
 class RpcServer:
-    """Serves a dispatcher on one TCP address."""
+    """Serves one handler of JSON-RPC bodies on one TCP address."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
-        self._dispatcher = dispatcher
+    def __init__(self, handle: Callable[[bytes], Awaitable[bytes]]) -> None:
+        """
+        Args:
+            handle: turns a request body into a reply; an empty one has no content.
+        """
+        self._handle_body = handle
         self._runner: web.ServerRunner | None = None
 
     async def start(self, host: str, port: int) -> str:
@@ -60,7 +64,7 @@ class RpcServer:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             return web.Response(status=413, text=f"a body has at most {MAX_BODY_BYTES} bytes\n")
-        reply = await self._dispatcher.handle(body)
+        reply = await self._handle_body(body)
         if not reply:
             return web.Response(status=204)
         return web.Response(body=reply, content_type="application/json")

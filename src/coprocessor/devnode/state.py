@@ -7,9 +7,8 @@ Works on the trie nodes alone, so balance, nonce, code, storage and proof querie
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from coprocessor.codec import rlp
 from coprocessor.crypto.hashing import keccak256
@@ -17,7 +16,7 @@ from coprocessor.devnode.ordered_trie import EMPTY_TRIE_ROOT, nibbles_of
 from coprocessor.values.errors import InternalError
 from coprocessor.values.identities import Address, Digest
 
-__all__ = ["EMPTY_CODE_HASH", "Account", "StateReader", "TrieLookup"]
+__all__ = ["EMPTY_CODE_HASH", "Account", "NodeReader", "StateReader", "TrieLookup"]
 
 EMPTY_CODE_HASH: Final = keccak256(b"")
 
@@ -40,10 +39,16 @@ class TrieLookup:
     proof: tuple[bytes, ...]
 
 
+class NodeReader(Protocol):
+    """Trie nodes and code by hash."""
+
+    def __getitem__(self, key: bytes) -> bytes: ...
+
+
 class StateReader:
     """Reads states out of a store of trie nodes and contract code by hash."""
 
-    def __init__(self, nodes: Mapping[bytes, bytes]) -> None:
+    def __init__(self, nodes: NodeReader) -> None:
         self._nodes = nodes
 
     def get_account(self, state_root: Digest, address: Address) -> Account:
@@ -57,15 +62,12 @@ class StateReader:
             return Account(), lookup.proof
         fields = rlp.decode(lookup.value)
         nonce, balance, storage_root, code_hash = fields
-        assert isinstance(nonce, bytes) and isinstance(balance, bytes)
-        assert isinstance(storage_root, bytes) and isinstance(code_hash, bytes)
-        account = Account(
-            int.from_bytes(nonce, "big"),
-            int.from_bytes(balance, "big"),
-            Digest(storage_root),
-            Digest(code_hash),
-        )
-        return account, lookup.proof
+        assert isinstance(nonce, bytes)
+        assert isinstance(balance, bytes)
+        assert isinstance(storage_root, bytes)
+        assert isinstance(code_hash, bytes)
+        numbers = (int.from_bytes(nonce, "big"), int.from_bytes(balance, "big"))
+        return Account(*numbers, Digest(storage_root), Digest(code_hash)), lookup.proof
 
     def get_code(self, account: Account) -> bytes:
         """The account's code; empty where it has none."""

@@ -15,7 +15,7 @@ from coprocessor.codec import rlp
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import PrivateKey, recover_address
 from coprocessor.values.errors import CoprocessorError, MalformedInput
-from coprocessor.values.identities import Address, Digest, to_hex
+from coprocessor.values.identities import ZERO_DIGEST, Address, Digest, to_hex
 
 __all__ = [
     "MAX_TRANSACTION_BYTES",
@@ -59,8 +59,8 @@ class Authorization:
 class Transaction:
     """A transaction with its sender, in one shape for all types.
 
-    A legacy gas price stands in both fee fields. ``to`` is empty for a contract creation. ``chain_id`` is None for a legacy
-    transaction without replay protection. The attribute names are those that py-evm's executor reads.
+    A legacy gas price stands in both fee fields. ``to`` is empty for a contract creation. ``chain_id`` is None for a
+    legacy transaction without replay protection. The attribute names are those that py-evm's executor reads.
     """
 
     type_id: int
@@ -79,7 +79,7 @@ class Transaction:
     r: int = 0
     s: int = 0
     raw: bytes = b""
-    hash: Digest = Digest(bytes(32))
+    hash: Digest = ZERO_DIGEST
 
     @property
     def intrinsic_gas(self) -> int:
