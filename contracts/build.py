@@ -47,10 +47,11 @@ def compile_contract(source: str) -> dict[str, Any]:
     Returns:
         ``name``; ``compiler``; ``evm_version``; ``abi``; ``bytecode`` (what a deployment sends before its arguments);
         ``runtime_template`` (deployed code before its immutables); ``immutables`` (name, type, offset after the template
-        and length, in bytes); ``storage_layout`` (name, type, slot); ``source_sha256`` over the source and all it imports.
+        and length, in bytes); ``storage_layout`` (by name: type and slot); ``source_sha256`` over the source and all it imports.
     """
     bundle = FilesystemInputBundle([ROOT])
-    data = CompilerData(bundle.load_file(source), bundle, settings=Settings(evm_version=EVM_VERSION), no_bytecode_metadata=True)
+    settings = Settings(evm_version=EVM_VERSION)
+    data = CompilerData(bundle.load_file(source), bundle, settings=settings, no_bytecode_metadata=True)
     layout = build_layout_output(data)
     return {
         "name": Path(source).stem,
@@ -63,10 +64,10 @@ def compile_contract(source: str) -> dict[str, Any]:
             {"name": name, "type": item["type"], "offset": item["offset"], "length": item["length"]}
             for name, item in layout.get("code_layout", {}).items()
         ],
-        "storage_layout": [
-            {"name": name, "type": item["type"], "slot": item["slot"]}
+        "storage_layout": {
+            name: {"type": item["type"], "slot": item["slot"]}
             for name, item in layout.get("storage_layout", {}).items()
-        ],
+        },
         "source_sha256": _digest_sources(source),
     }
 
