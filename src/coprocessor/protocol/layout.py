@@ -33,6 +33,7 @@ __all__ = [
     "program_field",
     "published_code",
     "receipt_field",
+    "registry_bound_worker",
     "registry_configuration",
     "registry_worker",
     "registry_worker_of",
@@ -42,7 +43,7 @@ __all__ = [
 
 VARIABLES: Final[dict[str, dict[str, int]]] = {
     "Gatekeeping": {"genesis": 0, "threshold": 1, "member_count": 2, "master_key_hash": 3, "members": 4},
-    "Registry": {"configuration": 0, "workers": 1, "worker_of": 2},
+    "Registry": {"configuration": 0, "workers": 1, "worker_of": 2, "bound_worker": 3},
     "Clusters": {"clusters": 0, "members": 1},
     "Programs": {"codes": 0, "programs": 1, "handles": 2, "input_keys": 3},
     "Inbox": {"heads": 0, "counts": 1},
@@ -137,6 +138,11 @@ def registry_worker_of(signer: bytes) -> Digest:
     return mapping_slot(_variable("Registry", "worker_of"), signer)
 
 
+def registry_bound_worker(signer: bytes) -> Digest:
+    """``Registry.bound_worker[signer]`` (20 bytes): the worker that this key serves or ever served."""
+    return mapping_slot(_variable("Registry", "bound_worker"), signer)
+
+
 def cluster_field(cluster: bytes, field: str) -> Digest:
     """A field of ``Clusters.clusters[cluster]``."""
     return _member("Clusters", "clusters", field, cluster)
@@ -199,6 +205,6 @@ def _variable(contract: str, name: str) -> Digest:
 def _member(contract: str, mapping: str, field: str, *keys: bytes | int) -> Digest:
     fields = STRUCTS[f"{contract}.{mapping}"]
     if field not in fields:
-        raise CallerMisuse("layout.field", f"{contract}.{mapping} has no field {field!r}", f"it has {', '.join(fields)}")
+        raise CallerMisuse("layout.field", f"{contract}.{mapping} has no {field!r}", f"it has {', '.join(fields)}")
     slot = int.from_bytes(mapping_slot(_variable(contract, mapping), *keys), "big") + fields.index(field)
     return Digest((slot % (1 << 256)).to_bytes(32, "big"))
