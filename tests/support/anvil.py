@@ -99,18 +99,19 @@ def run_anvil(*arguments: str, hardfork: str = "osaka", chain_id: int = DEVELOPM
 def _wait_for_url(process: subprocess.Popen[str]) -> str:
     """Read the log until the listening line; anvil prints so little later that the pipe cannot fill."""
     assert process.stdout is not None
-    seen: list[str] = []
+    descriptor = process.stdout.fileno()  # a buffered reader would hide lines from the selector
+    seen = b""
     deadline = time.monotonic() + START_SECONDS
     with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
+        selector.register(descriptor, selectors.EVENT_READ)
         while time.monotonic() < deadline:
             if not selector.select(timeout=deadline - time.monotonic()):
                 break
-            line = process.stdout.readline()
-            if not line:
+            chunk = os.read(descriptor, 65536)
+            if not chunk:
                 break
-            seen.append(line)
-            match = re.search(r"Listening on (\S+)", line)
+            seen += chunk
+            match = re.search(rb"Listening on (\S+)\n", seen)
             if match:
-                return f"http://{match[1]}"
-    raise RuntimeError(f"anvil did not start within {START_SECONDS} s: {''.join(seen)[-2000:]}")
+                return f"http://{match[1].decode()}"
+    raise RuntimeError(f"anvil did not start within {START_SECONDS} s: {seen[-2000:]!r}")
