@@ -1,0 +1,225 @@
+"""What a network accepts: a value, and its judgement of a verdict.
+
+Rules:
+
+1. A policy names at least one measurement and one root; an empty one is refused when it is made.
+2. Simulated hardware counts only where the policy allows it, and only if its root is named too (DESIGN 5).
+3. Nothing revoked and nothing debuggable is ever accepted; no policy can say otherwise.
+4. Report data are compared with what the caller computed from values that it checked itself (PROTOCOL 1.2).
+5. The TCB evaluation number has a minimum, which stops a rollback of collateral.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from coprocessor.attestation.evidence import Evidence
+from coprocessor.attestation.roots import is_genuine
+from coprocessor.attestation.verdict import LEVELS, PlatformFlag, TcbStatus, Verdict
+from coprocessor.attestation.verify import verify_evidence
+from coprocessor.values.errors import EvidenceRefused, MalformedInput
+from coprocessor.values.identities import Digest, checked_digest
+from coprocessor.values.network import NetworkConfiguration
+
+__all__ = ["DEFAULT_COLLATERAL_AGE", "AttestationPolicy", "admit", "evaluate", "find_refusals"]
+
+DEFAULT_COLLATERAL_AGE: Final = 30 * 24 * 3600
+"""Seconds; vendors issue new data at least every 30 days."""
+
+_OUT_OF_DATE: Final = frozenset({TcbStatus.OUT_OF_DATE, TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED})
+_ACCEPTABLE: Final = frozenset(TcbStatus) - {TcbStatus.REVOKED}
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationPolicy:
+    """What evidence must show.
+
+    Args:
+        measurements: accepted code, ``Verdict.measurement_digest``.
+        roots: accepted vendors, SHA-256 of their root certificates.
+        allow_simulated: evidence under a root that is no hardware vendor's counts.
+        statuses: accepted judgements of the vendor; never ``REVOKED``.
+        maximum_level: greatest accepted level, 1 (best) to 5.
+        minimum_evaluation: least accepted TCB evaluation number.
+        maximum_age: seconds since the vendor's data were issued.
+        refused_flags: properties of platforms that are not accepted.
+        refused_advisories: security advisories that are not accepted.
+
+    Raises:
+        MalformedInput: ``attestation.policy_empty`` (rule 1) or ``attestation.policy``.
+    """
+
+    measurements: frozenset[Digest]
+    roots: frozenset[Digest]
+    allow_simulated: bool = False
+    statuses: frozenset[TcbStatus] = frozenset({TcbStatus.UP_TO_DATE, TcbStatus.HARDENING_NEEDED})
+    maximum_level: int = 3
+    minimum_evaluation: int = 0
+    maximum_age: int = DEFAULT_COLLATERAL_AGE
+    refused_flags: frozenset[PlatformFlag] = frozenset()
+    refused_advisories: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not self.measurements or not self.roots or not self.statuses:
+            raise MalformedInput(
+                "attestation.policy_empty",
+                "an attestation policy without measurements, roots or statuses accepts nothing and protects nothing",
+                next="name the measurements of the release, and the roots of the vendors",
+            )
+        for digest in self.measurements | self.roots:
+            checked_digest(digest, "a digest of the attestation policy")
+        if not self.statuses <= _ACCEPTABLE:  # rule 3
+            raise MalformedInput("attestation.policy", "a policy cannot accept revoked platforms")
+        if self.maximum_level not in LEVELS or self.minimum_evaluation < 0 or self.maximum_age <= 0:
+            raise MalformedInput("attestation.policy", "level, evaluation number or age is out of range")
+        if not self.allow_simulated and not any(is_genuine(root) for root in self.roots):  # rule 2
+            raise MalformedInput(
+                "attestation.policy",
+                "the policy names simulated roots alone but does not allow simulated hardware",
+                next="name a hardware vendor's root, or allow simulated hardware on a development network",
+            )
+
+    @classmethod
+    def of_network(cls, configuration: NetworkConfiguration) -> AttestationPolicy:
+        """The floor that a network's genesis sets (PROTOCOL 1.1)."""
+        floor = configuration.attestation
+        return cls(
+            measurements=frozenset(floor.measurements),
+            roots=frozenset(floor.roots),
+            allow_simulated=configuration.allow_simulated,
+            statuses=_ACCEPTABLE,
+            maximum_level=floor.maximum_level,
+            minimum_evaluation=floor.minimum_evaluation,
+        )
+
+
+def admit(evidence: Evidence, policy: AttestationPolicy, report_data: bytes, now: int) -> Verdict:
+    """Verifies and judges: the verdict of acceptable evidence.
+
+    Args:
+        evidence: from whoever wants to be admitted.
+        policy: the network's.
+        report_data: 64 bytes, computed by the caller (``ReportClaims.compute``) from values that it checked itself.
+        now: chain time, seconds since 1970.
+
+    Raises:
+        MalformedInput, EvidenceRefused: as ``verify_evidence`` and ``evaluate``.
+    """
+    verdict = verify_evidence(evidence, now)
+    evaluate(verdict, policy, report_data, now)
+    return verdict
+
+
+def evaluate(verdict: Verdict, policy: AttestationPolicy, report_data: bytes, now: int) -> None:
+    """Raises the first of ``find_refusals``, if there is one."""
+    refusals = find_refusals(verdict, policy, report_data, now)
+    if refusals:
+        raise refusals[0]
+
+
+def find_refusals(
+    verdict: Verdict, policy: AttestationPolicy, report_data: bytes, now: int
+) -> tuple[EvidenceRefused, ...]:
+    """Every reason why the policy refuses; empty where it accepts."""
+    found = (
+        *_judge_root(verdict, policy),
+        *_judge_enclave(verdict, policy, report_data),
+        *_judge_platform(verdict, policy),
+        *_judge_age(verdict, policy, now),
+    )
+    return tuple(found)
+
+
+def _judge_root(verdict: Verdict, policy: AttestationPolicy) -> list[EvidenceRefused]:
+    found = []
+    if verdict.simulated and not policy.allow_simulated:
+        found.append(
+            _refuse(
+                "simulated_refused",
+                "the evidence comes from SIMULATED hardware",
+                "this network accepts hardware alone",
+                "run on SGX or TDX hardware, or use a development network that allows simulation",
+            )
+        )
+    if verdict.root not in policy.roots:
+        found.append(
+            _refuse(
+                "root_unknown",
+                f"the evidence ends in the root 0x{verdict.root.hex()}",
+                "this network does not accept that vendor",
+                "use a platform of an accepted vendor",
+            )
+        )
+    return found
+
+
+def _judge_enclave(verdict: Verdict, policy: AttestationPolicy, report_data: bytes) -> list[EvidenceRefused]:
+    found = []
+    if verdict.measurement_digest not in policy.measurements:
+        found.append(
+            _refuse(
+                "measurement_unknown",
+                f"the enclave's measurement is 0x{verdict.measurement_digest.hex()}",
+                "this network does not accept that code",
+                "run a release whose measurement the network lists, unchanged",
+            )
+        )
+    if verdict.report_data != report_data:
+        found.append(
+            _refuse(
+                "report_data_mismatch",
+                f"the enclave bound 0x{verdict.report_data[:16].hex()}…, expected 0x{report_data[:16].hex()}…",
+                "network, operator, keys or block differ from what was claimed, or the evidence is replayed",
+                "attest again with the network's configuration and a recent block",
+            )
+        )
+    return found
+
+
+def _judge_platform(verdict: Verdict, policy: AttestationPolicy) -> list[EvidenceRefused]:
+    found = []
+    if verdict.status not in policy.statuses or verdict.level > policy.maximum_level:
+        is_old = verdict.status in _OUT_OF_DATE
+        found.append(
+            _refuse(
+                "tcb_out_of_date" if is_old else "tcb_status",
+                f"the vendor calls the platform {verdict.status.value}, level {verdict.level}",
+                f"the greatest accepted level is {policy.maximum_level}; advisories: {', '.join(verdict.advisories)}",
+                "update firmware and microcode, or change the settings that the advisories name",
+            )
+        )
+    advisories = sorted(policy.refused_advisories.intersection(verdict.advisories))
+    if advisories:
+        found.append(_refuse("advisory", f"the platform is open to {', '.join(advisories)}", "", "update the platform"))
+    flags = sorted(flag.value for flag in policy.refused_flags & verdict.flags)
+    if flags:
+        found.append(_refuse("platform_flag", f"the platform has {', '.join(flags)}", "", "change the BIOS settings"))
+    return found
+
+
+def _judge_age(verdict: Verdict, policy: AttestationPolicy, now: int) -> list[EvidenceRefused]:
+    found = []
+    if verdict.evaluation_number < policy.minimum_evaluation:
+        found.append(
+            _refuse(
+                "evaluation_number",
+                f"the vendor's data have evaluation number {verdict.evaluation_number}",
+                f"the least accepted is {policy.minimum_evaluation}",
+                "fetch the newest collateral and attest again",
+            )
+        )
+    if now > min(verdict.valid_until, verdict.issued_at + policy.maximum_age) or now < verdict.issued_at:
+        found.append(
+            _refuse(
+                "collateral_stale",
+                f"the vendor's data are of {verdict.issued_at} and end at {verdict.valid_until}, chain time is {now}",
+                f"they may be {policy.maximum_age} seconds old",
+                "fetch fresh collateral and attest again",
+            )
+        )
+    return found
+
+
+def _refuse(code: str, what: str, why: str, next_step: str) -> EvidenceRefused:
+    return EvidenceRefused(f"attestation.{code}", what, why, next_step)

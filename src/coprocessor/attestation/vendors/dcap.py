@@ -1,0 +1,189 @@
+"""Verification of Intel's DCAP evidence: SGX version 3, TDX versions 4 and 5. The same path for real and simulated
+roots.
+
+Rules:
+
+1. The quote has passed the strict parser; debug enclaves are refused before anything else.
+2. All signatures, chains, revocation lists and TCB levels are checked by the library under one given root, at the time
+   ``now`` of the chain; no clock is read (PROTOCOL 2.3).
+3. What the library says of the report must be what the parser found.
+4. A verdict is not yet an acceptance: out-of-date platforms verify, and ``policy`` refuses them.
+
+**Source:** Intel SGX and TDX DCAP appraisal as in the Quote Verification Library; ``dcap-qvl`` 0.7.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+import dcap_qvl
+
+from coprocessor.attestation.evidence import Evidence, EvidenceKind, compute_body_digest
+from coprocessor.attestation.roots import VendorRoot, is_genuine
+from coprocessor.attestation.vendors.dcap_quote import DcapQuote, parse_quote
+from coprocessor.attestation.verdict import (
+    PlatformFlag,
+    TcbStatus,
+    Verdict,
+    compute_level,
+    compute_platform_id,
+)
+from coprocessor.values.errors import EvidenceRefused, InternalError, MalformedInput
+
+__all__ = ["MAX_ROOTS", "verify_dcap"]
+
+MAX_ROOTS: Final = 8
+"""Roots that are tried for one quote."""
+
+_FLAGS: Final = {
+    "dynamic_platform": PlatformFlag.DYNAMIC,
+    "cached_keys": PlatformFlag.CACHED_KEYS,
+    "smt_enabled": PlatformFlag.SIMULTANEOUS_MULTITHREADING,
+}
+
+
+def verify_dcap(evidence: Evidence, roots: Sequence[VendorRoot], now: int) -> Verdict:
+    """What the evidence proves.
+
+    Args:
+        evidence: of kind SGX or TDX, with collateral.
+        roots: certificates that may end its chains; at most ``MAX_ROOTS``.
+        now: chain time, seconds since 1970.
+
+    Raises:
+        MalformedInput: not a supported quote or not collateral.
+        EvidenceRefused: ``attestation.debug``, ``attestation.collateral_stale``, ``attestation.collateral_early``,
+            ``attestation.invalid``.
+    """
+    quote = parse_quote(evidence.quote)
+    if quote.kind is not evidence.kind:
+        raise MalformedInput(
+            "attestation.kind", f"the quote is {quote.kind.value}, the evidence says {evidence.kind.value}"
+        )
+    if quote.is_debug:
+        raise EvidenceRefused(
+            "attestation.debug",
+            "the enclave runs in debug mode",
+            "its host can read its memory",
+            "build and start the enclave without debug",
+        )
+    collateral, window = _read_collateral(evidence.collateral)
+    _check_window(window, now)
+    claims, root = _verify_under_any(evidence.quote, collateral, roots, now)
+    return _to_verdict(quote, claims, root, window)
+
+
+def _read_collateral(data: bytes) -> tuple[Any, tuple[int, int]]:
+    """The library's collateral, and from when to when its data are valid (still unverified)."""
+    try:
+        collateral = _guarded(dcap_qvl.QuoteCollateralV3.from_json, data.decode("utf-8"))
+        documents = [json.loads(collateral.tcb_info), json.loads(collateral.qe_identity)]
+        issued = min(_seconds(document["issueDate"]) for document in documents)
+        until = min(_seconds(document["nextUpdate"]) for document in documents)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        raise MalformedInput(
+            "attestation.collateral", "the collateral is not readable", str(error), "fetch the collateral anew"
+        ) from error
+    return collateral, (issued, until)
+
+
+def _check_window(window: tuple[int, int], now: int) -> None:
+    issued, until = window
+    if now > until:
+        raise EvidenceRefused(
+            "attestation.collateral_stale",
+            f"the vendor's data ended at {until}, chain time is {now}",
+            "revocations since then would be missed",
+            "fetch fresh collateral and attest again",
+        )
+    if now < issued:
+        raise EvidenceRefused(
+            "attestation.collateral_early",
+            f"the vendor's data begin at {issued}, chain time is {now}",
+            "the chain's clock is behind, or the collateral is forged",
+            "wait for a newer block and attest again",
+        )
+
+
+def _verify_under_any(
+    quote: bytes, collateral: Any, roots: Sequence[VendorRoot], now: int
+) -> tuple[dict[str, Any], VendorRoot]:
+    reasons = []
+    for root in roots[:MAX_ROOTS]:
+        try:
+            verifier = dcap_qvl.QuoteVerifier(root.der)
+            policy = dcap_qvl.QuotePolicy.claims_only(now)
+            claims = _guarded(verifier.verify_with_policy, quote, collateral, now, policy)
+            return json.loads(claims.to_json()), root
+        except (ValueError, OverflowError) as error:
+            reasons.append(f"under {root.name}: {error}")
+    raise EvidenceRefused(
+        "attestation.invalid",
+        "the evidence does not verify under any known root",
+        "; ".join(reasons) or "no root was given",
+        "check that quote and collateral belong to the same platform and are unaltered",
+    )
+
+
+def _to_verdict(quote: DcapQuote, claims: dict[str, Any], root: VendorRoot, window: tuple[int, int]) -> Verdict:
+    try:
+        _compare_report(quote, claims["report"])
+        tcb, pck = claims["tcb"], claims["platform"]["pck"]
+        advisories = tuple(sorted(set(tcb["advisory_ids"])))
+        status = TcbStatus(tcb["status"])
+        simulated = not is_genuine(root.digest)
+        expirations = (window[1], claims["earliest_expiration_date"], claims["qe_iden_earliest_expiration_date"])
+        return Verdict(
+            kind=quote.kind,
+            measurement=quote.measurement,
+            report_data=quote.report_data,
+            status=status,
+            advisories=advisories,
+            flags=frozenset(flag for name, flag in _FLAGS.items() if pck[name] == "True"),
+            platform_id=compute_platform_id(b"intel", bytes(pck["ppid"]), simulated=simulated),
+            body_digest=compute_body_digest(quote.kind, quote.signed),
+            evaluation_number=min(tcb["eval_data_number"], claims["qe"]["tcb_eval_data_number"]),
+            issued_at=window[0],
+            valid_until=min(expirations),
+            level=compute_level(status, advisories),
+            root=root.digest,
+            simulated=simulated,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InternalError(
+            "attestation.library", "the verifying library answers in an unknown form", str(error)
+        ) from error
+
+
+def _compare_report(quote: DcapQuote, report: dict[str, Any]) -> None:
+    """Two parsers that read one quote in two ways would let a measurement be forged (rule 3)."""
+    (fields,) = report.values()
+    fields = fields.get("base", fields)
+    name, start = ("mr_enclave", 64) if quote.kind is EvidenceKind.SGX else ("mr_td", 136)
+    measured = bytes.fromhex(fields[name])
+    if bytes.fromhex(fields["report_data"]) != quote.report_data or quote.report[start:][: len(measured)] != measured:
+        raise InternalError("attestation.library", "the verifying library reads another report than the parser")
+
+
+def _guarded(call: Any, *arguments: Any) -> Any:
+    """Calls the library; a panic inside it becomes a ValueError, as its other failures are."""
+    try:
+        return call(*arguments)
+    except Exception:
+        raise
+    except BaseException as error:
+        _reraise_unless_panic(error)
+
+
+def _reraise_unless_panic(error: BaseException) -> NoReturn:
+    # The bindings' PanicException cannot be imported, and derives from BaseException.
+    if type(error).__name__ == "PanicException":
+        raise ValueError(f"the verifying library failed: {error}") from error
+    raise error
+
+
+def _seconds(text: str) -> int:
+    return int(datetime.datetime.fromisoformat(text).timestamp())
