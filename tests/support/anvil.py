@@ -13,10 +13,8 @@ import fcntl
 import os
 import platform
 import re
-import selectors
-import signal
 import subprocess
-import time
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +37,6 @@ class Anvil:
         """End the process at once (SIGKILL) and wait for it."""
         self.process.kill()
         self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
 
 
 def anvil_binary() -> Path:
@@ -87,31 +83,37 @@ def run_anvil(*arguments: str, hardfork: str = "osaka", chain_id: int = DEVELOPM
     """Run anvil on a free port until the block ends; ``arguments`` go to its command line unchanged."""
     command = [str(anvil_binary()), "--port", "0", "--hardfork", hardfork, "--chain-id", str(chain_id)]
     process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    anvil = Anvil(url="", process=process)
     try:
-        anvil.url = _wait_for_url(process)
-        yield anvil
+        yield Anvil(_LogReader(process).wait_for_url(), process)
     finally:
-        process.send_signal(signal.SIGTERM)
-        anvil.kill()
+        process.kill()
+        process.wait()
 
 
-def _wait_for_url(process: subprocess.Popen[str]) -> str:
-    """Read the log until the listening line; anvil prints so little later that the pipe cannot fill."""
-    assert process.stdout is not None
-    descriptor = process.stdout.fileno()  # a buffered reader would hide lines from the selector
-    seen = b""
-    deadline = time.monotonic() + START_SECONDS
-    with selectors.DefaultSelector() as selector:
-        selector.register(descriptor, selectors.EVENT_READ)
-        while time.monotonic() < deadline:
-            if not selector.select(timeout=deadline - time.monotonic()):
-                break
-            chunk = os.read(descriptor, 65536)
-            if not chunk:
-                break
-            seen += chunk
-            match = re.search(rb"Listening on (\S+)\n", seen)
-            if match:
-                return f"http://{match[1].decode()}"
-    raise RuntimeError(f"anvil did not start within {START_SECONDS} s: {seen[-2000:]!r}")
+class _LogReader(threading.Thread):
+    """Reads anvil's log to its end, so that the pipe never fills; the URL stands in it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        super().__init__(daemon=True)
+        self._process = process
+        self._known = threading.Event()
+        self._url = ""
+        self._seen: list[str] = []
+        self.start()
+
+    def run(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as log:
+            for line in log:
+                match = re.search(r"Listening on (\S+)", line)
+                if match:
+                    self._url = f"http://{match[1]}"
+                    self._known.set()
+                elif not self._url:
+                    self._seen.append(line)
+        self._known.set()
+
+    def wait_for_url(self) -> str:
+        if not self._known.wait(START_SECONDS) or not self._url:
+            raise RuntimeError(f"anvil did not start: {''.join(self._seen)[-2000:]}")
+        return self._url
