@@ -1,8 +1,8 @@
 """Ethereum contract ABI: encoding and strict decoding by type names.
 
-Covers what our contracts use: ``uintN``, ``intN``, ``bool``, ``address``, ``bytesN``, ``bytes``, ``string``, ``T[]``, ``T[k]``
-and tuples ``(T,U)``. Decoding refuses dirty padding, out-of-range values, offsets that are not where an encoder puts them,
-and bytes left over, so that one value has one encoding.
+Covers what our contracts use: ``uintN``, ``intN``, ``bool``, ``address``, ``bytesN``, ``bytes``, ``string``, ``T[]``,
+``T[k]`` and tuples ``(T,U)``. Decoding refuses dirty padding, out-of-range values, offsets that are not where an
+encoder puts them, and bytes left over, so that one value has one encoding.
 
 **Source:** Solidity documentation, "Contract ABI Specification".
 """

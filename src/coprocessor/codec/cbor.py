@@ -1,9 +1,9 @@
 """Deterministic CBOR: one value, one encoding.
 
-The subset of RFC 8949 that satisfies section 4.2.1 (core deterministic encoding) and that this project needs: integers of
-64 bits, byte strings, UTF-8 text, arrays, maps with text or integer keys, booleans and null. No floats, tags, or
-indefinite lengths. The decoder refuses every other encoding of the same value, duplicate keys, trailing bytes, and
-anything deeper or longer than it was told.
+The subset of RFC 8949 that satisfies section 4.2.1 (core deterministic encoding) and that this project needs:
+integers of 64 bits, byte strings, UTF-8 text, arrays, maps with text or integer keys, booleans and null. No floats,
+tags, or indefinite lengths. The decoder refuses every other encoding of the same value, duplicate keys, trailing
+bytes, and anything deeper or longer than it was told.
 
 **Source:** RFC 8949, sections 3 and 4.2.1.
 """
@@ -93,9 +93,7 @@ def _encode(value: Any, out: bytearray, depth: int) -> None:
         else:
             _head(_NEGATIVE, -1 - value, out)
     elif isinstance(value, str):
-        text = value.encode("utf-8")
-        _head(_TEXT, len(text), out)
-        out += text
+        _encode_text(value, out)
     elif isinstance(value, (list, tuple)):
         _head(_ARRAY, len(value), out)
         for item in value:
@@ -104,6 +102,15 @@ def _encode(value: Any, out: bytearray, depth: int) -> None:
         _encode_map(value, out, depth)
     else:
         raise CallerMisuse("cbor.type", f"{type(value).__name__} has no encoding")
+
+
+def _encode_text(value: str, out: bytearray) -> None:
+    try:
+        text = value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise CallerMisuse("cbor.text", "a text holds a lone surrogate, which UTF-8 cannot carry") from error
+    _head(_TEXT, len(text), out)
+    out += text
 
 
 def _encode_map(value: dict[Any, Any], out: bytearray, depth: int) -> None:
@@ -143,7 +150,7 @@ def _decode(data: bytes, at: int, depth: int) -> tuple[Any, int]:
         return argument, at
     if major == _NEGATIVE:
         return -1 - argument, at
-    if major == _BYTES or major == _TEXT:
+    if major in (_BYTES, _TEXT):
         end = at + argument
         if end > len(data):
             raise _malformed("a string is longer than the data")

@@ -3,6 +3,9 @@
 A record is an array: its name, then its fields in order. Decoding refuses unknown names, missing or extra fields, and
 values of another type, so each message has one form on the wire (DESIGN 5). Supported hints: ``int`` (and subclasses of
 it), ``bool``, ``bytes``, ``str``, ``NewType`` over these, ``tuple[T, ...]``, other records, and ``T | None``.
+
+Integers are whole numbers below 2**256: those that do not fit into 64 bits, such as wei, travel as big-endian bytes
+without leading zeros.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from coprocessor.values.errors import CallerMisuse, MalformedInput
 __all__ = ["RecordTable", "from_plain", "to_plain"]
 
 R = TypeVar("R")
+
+_WIDE = 1 << 64
 
 
 class RecordTable:
@@ -51,9 +56,10 @@ class RecordTable:
     def decode(self, data: bytes) -> Any:
         """The record that ``data`` encodes. Raises MalformedInput."""
         plain = cbor.loads(data, self._maximum)
-        if not isinstance(plain, list) or not plain or plain[0] not in self._records:
+        name = plain[0] if isinstance(plain, list) and plain else None
+        if not isinstance(name, str) or name not in self._records:
             raise MalformedInput("message.unknown", "the message's name is not one of those accepted here")
-        return from_plain(self._records[plain[0]], plain)
+        return from_plain(self._records[name], plain)
 
 
 def to_plain(record: Any) -> list[Any]:
@@ -66,8 +72,8 @@ def from_plain(record: type[R], plain: Any) -> R:
     hints = _hints(record)
     if not isinstance(plain, list) or len(plain) != len(hints) + 1 or plain[0] != record.__name__:
         raise MalformedInput("message.shape", f"{record.__name__} takes {len(hints)} fields")
-    values = [_value(hint, item, f"{record.__name__}.{name}") for (name, hint), item in zip(hints, plain[1:], strict=True)]
-    return record(*values)
+    pairs = zip(hints, plain[1:], strict=True)
+    return record(*[_value(hint, item, f"{record.__name__}.{name}") for (name, hint), item in pairs])
 
 
 def _plain(value: Any) -> Any:
@@ -75,7 +81,15 @@ def _plain(value: Any) -> Any:
         return to_plain(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, int) and not 0 <= value < _WIDE:
+        return _wide_bytes(value)
     return value
+
+
+def _wide_bytes(value: int) -> bytes:
+    if not 0 <= value < 1 << 256:
+        raise CallerMisuse("records.integer", "an integer of a message lies in [0, 2**256)")
+    return value.to_bytes((value.bit_length() + 7) // 8, "big")
 
 
 @lru_cache(maxsize=512)
@@ -102,7 +116,17 @@ def _value(hint: Any, item: Any, name: str) -> Any:
             raise MalformedInput("message.type", f"{name} must be {hint.__name__}, not {type(item).__name__}")
         return item
     if isinstance(hint, type) and issubclass(hint, int):
-        if type(item) is not int or item < 0:
-            raise MalformedInput("message.type", f"{name} must be a whole number, not {type(item).__name__}")
-        return hint(item)
+        return _integer(hint, item, name)
     raise CallerMisuse("records.hint", f"{name} has a hint without an encoding: {hint!r}")
+
+
+def _integer(hint: type[int], item: Any, name: str) -> int:
+    number = item
+    if type(item) is bytes and 8 < len(item) <= 32 and item[0]:
+        number = int.from_bytes(item, "big")
+    if type(number) is not int or number < 0:
+        raise MalformedInput("message.type", f"{name} must be a whole number, not {type(item).__name__}")
+    try:
+        return hint(number)
+    except ValueError as error:
+        raise MalformedInput("message.type", f"{name} cannot be {number}", str(error)) from error

@@ -45,8 +45,8 @@ class SivKey:
 
 
 def pad_to_bucket(data: bytes) -> bytes:
-    """Length in four bytes, ``data``, zeros up to the next bucket: a power of two from 32 to 4,096 bytes, then multiples
-    of 4,096, so that a ciphertext's length tells little (PROTOCOL 5.7)."""
+    """Length in four bytes, ``data``, zeros up to the next bucket: a power of two from 32 to 4,096 bytes, then
+    multiples of 4,096, so that a ciphertext's length tells little (PROTOCOL 5.7)."""
     needed = 4 + len(data)
     size = next((bucket for bucket in _BUCKETS if bucket >= needed), -(-needed // 4096) * 4096)
     return len(data).to_bytes(4, "big") + data + bytes(size - needed)

@@ -1,8 +1,9 @@
 """The one registry of key labels and signing contexts.
 
 Every key derivation, sealed message and domain of this project takes its label from here, so no two purposes can share
-bytes. Grammar (PROTOCOL 8.1): the prefix ``coprocessor/v1/``, the purpose, ``-insecure`` where simulated hardware is at the
-root, then the network digest and each further part, every field prefixed by its length in four bytes, big-endian.
+bytes. Grammar (PROTOCOL 8.1): the prefix ``coprocessor/v1/``, the purpose, ``-insecure`` where simulated hardware is
+at the root, then the network digest and each further part, every field prefixed by its length in four bytes,
+big-endian.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ class Label(Enum):
         """The unambiguous bytes of this label for a network and further parts.
 
         Args:
-            network: 32 bytes, the genesis digest (or the configuration hash before there is one); empty where a label is
-                independent of any network.
+            network: 32 bytes, the genesis digest (or the configuration hash before there is one); empty where a label
+                is independent of any network.
             parts: whatever else separates one use from another.
             insecure: the root is simulated hardware; adds ``-insecure`` so that no such key opens real ones.
         """

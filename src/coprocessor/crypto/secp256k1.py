@@ -1,7 +1,7 @@
 """secp256k1 keys, recoverable signatures and Ethereum addresses, over libsecp256k1.
 
-Signatures have 65 bytes, ``r || s || v`` with v 27 or 28 and s in the lower half (EIP-2); everything else is refused, so
-that a signature has one form.
+Signatures have 65 bytes, ``r || s || v`` with v 27 or 28 and s in the lower half (EIP-2); everything else is refused,
+so that a signature has one form.
 
 **Source:** SEC 1 section 4.1; EIP-2; RFC 6979 for nonces.
 """

@@ -35,10 +35,12 @@ __all__ = [
     "GenesisSigned",
     "GetStatus",
     "GiveTicket",
+    "Halted",
     "Head",
     "Headers",
     "InputKeySigned",
     "ItemOutput",
+    "KeepCache",
     "KeysReady",
     "LinkData",
     "LinkExecuted",
@@ -47,6 +49,7 @@ __all__ = [
     "MakeReceipt",
     "NeedCode",
     "Partials",
+    "PrepareGuest",
     "ProofAccepted",
     "Query",
     "Ready",
@@ -63,7 +66,7 @@ __all__ = [
     "Tickets",
 ]
 
-MAX_MESSAGE = 16 * 1024 * 1024
+MAX_MESSAGE = 128 * 1024 * 1024
 """Bytes of one message between host and enclave."""
 
 
@@ -207,13 +210,28 @@ class Tickets:
 
 @dataclass(frozen=True, slots=True)
 class Partials:
-    """Sealed partial signatures of gatekeepers for ``epoch``, with the master public key (96 bytes) and the share public
-    keys in member order (checked against the proven hash)."""
+    """Sealed partial signatures of gatekeepers for ``epoch``, with the master public key (96 bytes) and the share
+    public keys in member order (checked against the proven hash)."""
 
     epoch: int
     master_key: bytes
     share_keys: tuple[bytes, ...]
     partials: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareGuest:
+    """Load an interpreter (``python``) ahead of its first program.
+
+    Args:
+        language: of the guest.
+        cached: what an earlier ``KeepCache`` handed out under this enclave's platform and measurement, or empty. What
+        does
+            not open is made again, never loaded (PROTOCOL 5.8).
+    """
+
+    language: str
+    cached: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +339,24 @@ class ItemOutput:
     output: bytes
     public: bool
     void_rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeepCache:
+    """Notice: sealed native code of a guest, worth keeping on the host's disk (PROTOCOL 5.8)."""
+
+    name: str
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """Notice: the enclave stopped executing for good; nothing more is signed until a restart."""
+
+    code: str
+    what: str
+    why: str
+    next: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -516,7 +552,8 @@ _COMMON_REQUESTS = (Headers, ChainProof, Attest, GetStatus, Stop)
 _COMMON_REPLIES = (Booted, Head, ProofAccepted, Attested, Failure, Ready, Status)
 
 WORKER_REQUESTS = RecordTable(
-    (*_COMMON_REQUESTS, BootWorker, RequestTicket, Tickets, Partials, Links, Code, MakeReceipt, Query), MAX_MESSAGE
+    (*_COMMON_REQUESTS, BootWorker, PrepareGuest, RequestTicket, Tickets, Partials, Links, Code, MakeReceipt, Query),
+    MAX_MESSAGE,
 )
 WORKER_REPLIES = RecordTable(
     (
@@ -526,6 +563,8 @@ WORKER_REPLIES = RecordTable(
         KeysReady,
         LinksAccepted,
         NeedCode,
+        KeepCache,
+        Halted,
         LinkExecuted,
         InputKeySigned,
         SignedReceipt,

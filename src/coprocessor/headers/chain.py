@@ -38,8 +38,9 @@ class VerifiedChain:
     def extend(self, raw_headers: Sequence[bytes], seals: Sequence[bytes]) -> Header:
         """Takes a segment of headers that link up by parent hash and whose last one is sealed.
 
-        Headers at or below the present head are skipped after comparing them with what is known; a gap between the head and
-        the segment is allowed (the seal, not ancestry, makes a header final), and then older headers are forgotten.
+        Headers at or below the present head are skipped after comparing them with what is known; a gap between the
+        head and the segment is allowed (the seal, not ancestry, makes a header final), and then older headers are
+        forgotten.
 
         Returns:
             The new head.

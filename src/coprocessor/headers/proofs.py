@@ -156,5 +156,8 @@ def _path_nibbles(prefixed: bytes) -> list[int]:
 
 def _refused(why: str) -> EvidenceRefused:
     return EvidenceRefused(
-        "proof.refused", "the Merkle proof does not hold", why, "the node lies or answers for another block; ask another"
+        "proof.refused",
+        "the Merkle proof does not hold",
+        why,
+        "the node lies or answers for another block; ask another",
     )

@@ -60,9 +60,9 @@ def network_from_json(text: str) -> tuple[Network, dict[str, Any]]:
         MalformedInput: wrong shape, unknown fields, or a digest that the content does not have.
     """
     if len(text) > MAX_NETWORK_FILE:
-        raise MalformedInput("network.too_long", f"the file has {len(text)} characters, the limit is {MAX_NETWORK_FILE}")
+        raise MalformedInput("network.too_long", f"{len(text)} characters, the limit is {MAX_NETWORK_FILE}")
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=_without_doubles)
         if not isinstance(document, dict) or document.pop("format", None) != _FORMAT:
             raise MalformedInput("network.format", f"the file is not a {_FORMAT} document")
         claimed = from_hex(document.pop("network"), 32, "network")
@@ -136,6 +136,13 @@ def _configuration_from_plain(plain: dict[str, Any]) -> NetworkConfiguration:
     if _configuration_to_plain(configuration, to_hex) != plain:
         raise MalformedInput("network.format", "the configuration has unknown fields or values in another form")
     return configuration
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise MalformedInput("network.format", "a field of the network file stands there twice")
+    return found
 
 
 def _integer(value: Any) -> int:

@@ -43,9 +43,16 @@ class ClearItem:
 
 
 def encode_items(items: Iterable[ClearItem]) -> bytes:
-    """The payload of a link that holds ``items`` in this order."""
+    """The payload of a link that holds ``items`` in this order.
+
+    Raises:
+        CallerMisuse: none or too many items, or a number or length that its field cannot hold.
+    """
+    listed = list(items)
+    if not 0 < len(listed) <= MAX_ITEMS:
+        raise CallerMisuse("items.count", f"a link holds 1 to {MAX_ITEMS} items, not {len(listed)}")
     out = bytearray()
-    for key, members in groupby(items, key=lambda item: (item.handle, item.fuel_limit, item.fee_limit)):
+    for key, members in groupby(listed, key=lambda item: (item.handle, item.fuel_limit, item.fee_limit)):
         group = list(members)
         handle, fuel, fee = key
         try:

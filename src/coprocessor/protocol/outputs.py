@@ -14,7 +14,7 @@ from coprocessor.crypto.aead import NONCE_LENGTH, SivKey, pad_to_bucket, unpad
 from coprocessor.crypto.hashing import hmac_sha256, keccak256
 from coprocessor.crypto.hkdf import hkdf_derive
 from coprocessor.crypto.labels import Label
-from coprocessor.values.errors import EvidenceRefused, MalformedInput
+from coprocessor.values.errors import CallerMisuse, EvidenceRefused, MalformedInput
 from coprocessor.values.identities import ZERO_DIGEST, Digest, NetworkId, ProgramId, RequestId
 
 __all__ = [
@@ -177,7 +177,9 @@ def compute_outputs_root(leaves: list[Digest]) -> Digest:
 
 
 def prove_output(leaves: list[Digest], index: int) -> OutputProof:
-    """The proof of the leaf at ``index``."""
+    """The proof of the leaf at ``index``. Raises CallerMisuse where there is no such leaf."""
+    if not 0 <= index < len(leaves):
+        raise CallerMisuse("output.index", f"leaf {index} of {len(leaves)}")
     siblings, level, at = [], list(leaves), index
     while len(level) > 1:
         if at ^ 1 < len(level):

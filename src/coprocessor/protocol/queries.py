@@ -1,7 +1,7 @@
 """Queries: sealed to the program, answered by one worker, signed and bound (PROTOCOL 2.3).
 
-The reply says for which finalised block, link and root it holds; a client that gave a block it knows by itself can tell a
-stale or forked worker from an honest one.
+The reply says for which finalised block, link and root it holds; a client that gave a block it knows by itself can
+tell a stale or forked worker from an honest one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from coprocessor.crypto.aead import NONCE_LENGTH, SivKey, pad_to_bucket, unpad
 from coprocessor.crypto.hashing import hmac_sha256, keccak256, sha256
 from coprocessor.crypto.hkdf import hkdf_derive
 from coprocessor.crypto.labels import Label
-from coprocessor.crypto.secp256k1 import PrivateKey, recover_address
+from coprocessor.crypto.secp256k1 import SIGNATURE_LENGTH, PrivateKey, recover_address
 from coprocessor.values.errors import EvidenceRefused, MalformedInput
 from coprocessor.values.identities import Address, ClusterId, Digest, NetworkId, ProgramId, StateRoot, WorkerId
 
@@ -88,6 +88,8 @@ def open_query(sealed: bytes, network: NetworkId, program: ProgramId, epoch: int
     query = Query(*fields)
     if len(query.method) != 4 or len(query.block_hash) != 32 or len(query.reply_secret) != 32:
         raise MalformedInput("query.shape", "method, block hash or reply secret has a wrong length")
+    if query.block_number < 0 or len(query.caller_signature) not in (0, SIGNATURE_LENGTH):
+        raise MalformedInput("query.shape", "the block number is negative or the signature has a wrong length")
     return query
 
 
@@ -153,7 +155,12 @@ class QueryReply:
         kinds = [bytes, bytes, bytes, bytes, int, bytes, int, int, bytes, bytes, int, int, int, bytes, bytes]
         if not isinstance(fields, list) or [type(field) for field in fields] != kinds:
             raise MalformedInput("reply.shape", "a query reply has fifteen fields of fixed types")
-        return QueryReply(*fields)
+        reply = QueryReply(*fields)
+        digests = (reply.network, reply.cluster, reply.program, reply.query_digest)
+        digests += (reply.block_hash, reply.state_root, reply.worker)
+        if any(len(digest) != 32 for digest in digests) or any(type(f) is int and f < 0 for f in fields):
+            raise MalformedInput("reply.shape", "a digest of a query reply has a wrong length, or a number is negative")
+        return reply
 
     def _fields(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in self.__slots__ if name != "signature")

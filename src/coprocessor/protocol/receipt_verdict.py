@@ -26,7 +26,17 @@ from coprocessor.protocol.outputs import Status, verify_output
 from coprocessor.protocol.receipt_file import ReceiptFile, receipt_file_from_json
 from coprocessor.protocol.statements import ROLE_WORKER
 from coprocessor.values.errors import CoprocessorError, EvidenceRefused, MalformedInput
-from coprocessor.values.identities import Address, ClusterId, CodeHash, Digest, NetworkId, ProgramId, WorkerId, to_hex
+from coprocessor.values.identities import (
+    ZERO_DIGEST,
+    Address,
+    ClusterId,
+    CodeHash,
+    Digest,
+    NetworkId,
+    ProgramId,
+    WorkerId,
+    to_hex,
+)
 from coprocessor.values.network import Network
 
 __all__ = ["ReceiptQuestion", "Verdict", "minimal_seals", "required_slots", "verify_receipt"]
@@ -262,7 +272,8 @@ def _check_output(file: ReceiptFile) -> None:
     if leaf.status not in set(Status):
         raise MalformedInput("receipt.status", f"{leaf.status} is no outcome")
     verify_output(receipt.outputs_root, leaf, file.place)
-    if keccak256(file.sealed_output) != leaf.ciphertext_hash:
+    sealed_hash = keccak256(file.sealed_output) if file.sealed_output else ZERO_DIGEST  # zero: readable by all
+    if sealed_hash != leaf.ciphertext_hash:
         raise _refused("output.ciphertext", "the sealed output is not the one that the leaf commits to")
     if file.opened is not None and keccak256(file.opened.salt + file.opened.plaintext) != leaf.plaintext_hash:
         raise _refused("output.plaintext", "the opened output is not the one that the leaf commits to")

@@ -115,7 +115,13 @@ def compute_request_id(chain_id: int, inbox: Address, cluster: ClusterId, link: 
 
 
 def compute_program_id(
-    chain_id: int, programs: Address, owner: Address, code_hash: CodeHash, cluster: ClusterId, salt: bytes, policy: bytes
+    chain_id: int,
+    programs: Address,
+    owner: Address,
+    code_hash: CodeHash,
+    cluster: ClusterId,
+    salt: bytes,
+    policy: bytes,
 ) -> ProgramId:
     """The id that ``Programs.instantiate`` gives."""
     tag = keccak256(b"coprocessor/v1/program")

@@ -1,7 +1,7 @@
 """Node hashes of the authenticated map, shared by the trie and by whoever checks a proof.
 
-A leaf binds its whole 32-byte path and a 32-byte value digest; an inner node binds the index of the bit where its children
-part (0 is the most significant) and both children. One-byte tags separate the two.
+A leaf binds its whole 32-byte path and a 32-byte value digest; an inner node binds the index of the bit where its
+children part (0 is the most significant) and both children. One-byte tags separate the two.
 """
 
 from __future__ import annotations

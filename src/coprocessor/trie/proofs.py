@@ -1,8 +1,8 @@
 """Proofs of presence and absence, and their check.
 
-A proof lists, from the root down, the bit where each inner node parts and the digest of the child not taken, and ends in
-the leaf that was reached. Absence is shown by a leaf whose path agrees with the asked one on every parting bit but is
-another.
+A proof lists, from the root down, the bit where each inner node parts and the digest of the child not taken, and ends
+in the leaf that was reached. Absence is shown by a leaf whose path agrees with the asked one on every parting bit but
+is another.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from coprocessor.trie.nodes import EMPTY_ROOT, PATH_BITS, bit_of, hash_inner, hash_leaf
 from coprocessor.values.errors import EvidenceRefused
+from coprocessor.values.identities import checked_digest
 
 __all__ = ["Proof", "Sibling", "verify_proof"]
 
@@ -37,11 +38,17 @@ def verify_proof(root: bytes, path: bytes, proof: Proof) -> bytes | None:
 
     Raises:
         EvidenceRefused: the proof does not belong to this root and path.
+        MalformedInput: ``path`` is not 32 bytes.
     """
+    checked_digest(path, "path")
     if proof.leaf_path is None or proof.leaf_value is None:
         if proof.siblings or root != EMPTY_ROOT:
             raise _refused("an empty proof for a map that is not empty")
         return None
+    # A hash over joined fields binds their lengths only where each is checked: a byte moved from value to path would
+    # show an entry as absent.
+    if any(len(part) != 32 for part in (proof.leaf_path, proof.leaf_value, *(node.digest for node in proof.siblings))):
+        raise _refused("paths, values and digests have 32 bytes each")
     asked = int.from_bytes(path, "big")
     reached = int.from_bytes(proof.leaf_path, "big")
     previous = -1

@@ -81,7 +81,7 @@ class Trie:
         if self._root is None:
             return False
         number = int.from_bytes(path, "big")
-        if self._nearest(number).number != number:
+        if self._nearest(number).path != path:
             return False
         self._remove(number)
         self._count -= 1

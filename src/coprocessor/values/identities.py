@@ -95,6 +95,8 @@ def from_hex(text: str, length: int | None = None, name: str = "value") -> bytes
         value = bytes.fromhex(text[2:])
     except ValueError as error:
         raise MalformedInput("value.hex", f"{name} is not hexadecimal: {error}") from error
+    if len(text) != 2 + 2 * len(value):
+        raise MalformedInput("value.hex", f"{name} has white space between its digits")
     if length is not None and len(value) != length:
         raise MalformedInput("value.hex", f"{name} must have {length} bytes, got {len(value)}")
     return value

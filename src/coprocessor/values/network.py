@@ -57,7 +57,7 @@ class AttestationFloor:
         for digest in (*self.roots, *self.measurements):
             checked_digest(digest, "attestation floor digest")
         if not self.roots or not self.measurements:
-            raise MalformedInput("network.policy_empty", "an attestation policy names at least one root and measurement")
+            raise MalformedInput("network.policy_empty", "a policy names at least one root and one measurement")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,8 @@ class NetworkConfiguration:
 
     def __post_init__(self) -> None:
         if tuple(name for name, _ in self.contracts) != CONTRACT_NAMES:
-            raise MalformedInput("network.contracts", f"the contracts must be {', '.join(CONTRACT_NAMES)}, in this order")
+            names = ", ".join(CONTRACT_NAMES)
+            raise MalformedInput("network.contracts", f"the contracts must be {names}, in this order")
         for sealer in self.sealers:
             checked_address(sealer, "sealer")
 

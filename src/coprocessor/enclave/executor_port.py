@@ -1,0 +1,140 @@
+"""The core's only way to run guest code: an executor that is asked and answers, and may die.
+
+The core feeds an executor with guests, programs and state, and feeds a new one again when the old one died. What an
+executor answers decides outcomes, so it stands inside the measured boundary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from coprocessor.enclave.programs import Program
+from coprocessor.sandbox.executor_messages import (
+    Done,
+    Execute,
+    Executed,
+    ExecutorFailed,
+    GuestLoaded,
+    Loaded,
+    LoadFailed,
+    LoadGuest,
+    Queried,
+    Query,
+    SetState,
+    StateEntry,
+)
+from coprocessor.values.errors import CoprocessorError, InternalError
+from coprocessor.values.identities import ProgramId
+
+__all__ = ["MAX_DEATHS", "Executor", "ExecutorDied", "ExecutorPort"]
+
+MAX_DEATHS = 3
+"""Deaths in a row at one request after which the core stops (PROTOCOL 5.6)."""
+
+R = TypeVar("R")
+
+
+class ExecutorDied(CoprocessorError):
+    """The executor's process ended; nothing it was asked has happened."""
+
+    family = "peer"
+
+
+class ExecutorPort(Protocol):
+    """What the loop gives to the core."""
+
+    def ask(self, request: Any) -> Any:
+        """The reply to a request of ``sandbox.executor_messages``. Raises ExecutorDied."""
+
+    def restart(self) -> None:
+        """A new, empty executor."""
+
+
+class Executor:
+    """A fed executor: survives the death of the process behind the port.
+
+    Args:
+        port: the way to the process.
+        guest_wasm: gives the module of a language's interpreter; called when native code is not at hand.
+        entries: gives the present state of a program, to feed a new executor.
+    """
+
+    def __init__(
+        self,
+        port: ExecutorPort,
+        guest_wasm: Callable[[str], bytes],
+        entries: Callable[[ProgramId], dict[bytes, bytes]],
+    ) -> None:
+        self._port = port
+        self._guest_wasm = guest_wasm
+        self._entries = entries
+        self._guests: dict[str, bytes] = {}
+        self._programs: dict[ProgramId, Program] = {}
+
+    def prepare_guest(self, language: str, compiled: bytes | None) -> bytes | None:
+        """Loads an interpreter; returns its native code where that was newly made."""
+        if language in self._guests:
+            return None
+        reply = self._ask(LoadGuest(language, b"" if compiled else self._guest_wasm(language), compiled), GuestLoaded)
+        if isinstance(reply, LoadFailed):
+            raise InternalError("executor.guest", f"the {language} guest cannot be loaded: {reply.message}")
+        native = reply.compiled or compiled
+        if native is None:
+            raise InternalError("executor.guest", f"the executor gave no native code of the {language} guest")
+        self._guests[language] = native
+        return reply.compiled
+
+    def load(self, program: Program) -> Loaded | LoadFailed:
+        """Makes ``program`` callable, with an empty state."""
+        assert program.package is not None
+        if program.package.language == "python":
+            self.prepare_guest("python", None)
+        reply: Loaded | LoadFailed = self._ask(program.load_request(), Loaded)
+        if isinstance(reply, Loaded):
+            self._programs[program.origin.program] = program
+        return reply
+
+    def execute(self, request: Execute) -> Executed:
+        """Runs a link's items."""
+        reply: Executed = self._ask(request, Executed)
+        return reply
+
+    def query(self, request: Query) -> Queried:
+        """Runs a query."""
+        reply: Queried = self._ask(request, Queried)
+        return reply
+
+    def _ask(self, request: Any, expected: type[R]) -> Any:
+        for attempt in range(1, MAX_DEATHS + 1):
+            try:
+                if attempt > 1:
+                    self._feed_again()
+                reply = self._port.ask(request)
+            except ExecutorDied:
+                continue
+            if isinstance(reply, ExecutorFailed) and reply.is_fatal:
+                continue
+            if isinstance(reply, (expected, LoadFailed)):
+                return reply
+            raise InternalError("executor.reply", f"{type(request).__name__} was answered by {reply!r}")
+        raise InternalError(
+            "executor.poison",
+            f"the executor died {MAX_DEATHS} times at one {type(request).__name__}",
+            "the guest or the engine aborts the process",
+            "the cluster's other members must agree to skip the link",
+        )
+
+    def _feed_again(self) -> None:
+        self._port.restart()
+        for language, native in self._guests.items():
+            self._expect(LoadGuest(language, b"", native), GuestLoaded)
+        for identifier, program in self._programs.items():
+            self._expect(program.load_request(), Loaded)
+            entries = tuple(StateEntry(key, value) for key, value in sorted(self._entries(identifier).items()))
+            self._expect(SetState(identifier, entries), Done)
+
+    def _expect(self, request: Any, kind: type) -> None:
+        reply = self._port.ask(request)
+        if not isinstance(reply, kind):
+            raise InternalError("executor.reply", f"{type(request).__name__} was answered by {reply!r}")

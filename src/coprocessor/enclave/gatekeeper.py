@@ -1,0 +1,294 @@
+"""The gatekeeper's core: admits enclaves, signs tickets, releases partial keys; no I/O, no clock, no entropy of its
+own.
+
+Rules enforced:
+1. genesis: every first gatekeeper's evidence is verified by each, and the key ceremony's session is the genesis digest
+   (PROTOCOL 9.1);
+2. admission: evidence fits the network's policy, and checkpoint and newest block of the newcomer are on this
+enclave's own
+   finalised chain (PROTOCOL 1.2);
+3. tickets: over this enclave's newest finalised block and the asker's nonce (PROTOCOL 2.4);
+4. release: only the current epoch, only to a current, unrevoked, unexpired member, against a fresh ticket that serves
+once,
+   sealed to its admitted key, one release to each admission (PROTOCOL 8.2).
+
+Development networks keep the share in a file of the host, sealed to platform and measurement, together with the
+gatekeeper's own keys, so that a restart goes on (PROTOCOL 9.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from coprocessor.attestation.evidence import decode_evidence
+from coprocessor.attestation.policy import AttestationPolicy, admit
+from coprocessor.attestation.report_data import ReportClaims
+from coprocessor.attestation.verdict import Verdict
+from coprocessor.crypto.hashing import keccak256
+from coprocessor.enclave import messages as m
+from coprocessor.enclave.chain_view import ChainView
+from coprocessor.enclave.identity import EnclaveKeys, Entropy
+from coprocessor.enclave.key_release import KeyReleases
+from coprocessor.enclave.sealed_share import SealedShare, open_share, seal_share
+from coprocessor.keys.dealing import DkgSession
+from coprocessor.keys.dkg import generate_alone
+from coprocessor.keys.shares import KeyShare
+from coprocessor.keys.tickets import SignedTicket, Ticket, encode_signed_ticket, sign_ticket
+from coprocessor.protocol.genesis import compute_configuration_hash, compute_network_id, network_from_json
+from coprocessor.protocol.statements import ROLE_GATEKEEPER, ROLE_WORKER, Admission, MasterKeyRecord
+from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRefused, MalformedInput
+from coprocessor.values.identities import Address, Digest, NetworkId, checked_address, checked_digest
+from coprocessor.values.network import Network
+
+__all__ = ["ADMISSION_SECONDS", "GatekeeperCore", "GatekeeperSurroundings"]
+
+ADMISSION_SECONDS = 7 * 86_400
+"""How long an admission lasts; a worker renews it by new evidence (DESIGN 5)."""
+
+
+class GatekeeperSurroundings:
+    """What the measured loop gives to the core.
+
+    Args:
+        entropy: random bytes from inside the boundary.
+        seal_key: 32 bytes, bound to platform and measurement.
+        platform: 32 bytes, id of the machine.
+        simulated: the hardware is simulated.
+    """
+
+    def __init__(self, *, entropy: Entropy, seal_key: bytes, platform: bytes, simulated: bool) -> None:
+        self.entropy = entropy
+        self.seal_key = seal_key
+        self.platform = platform
+        self.simulated = simulated
+
+
+class GatekeeperCore:
+    """A gatekeeper's enclave from boot to stop."""
+
+    def __init__(self, surroundings: GatekeeperSurroundings) -> None:
+        self._around = surroundings
+        self._state: _Gatekeeper | None = None
+
+    def handle(self, message: Any) -> list[Any]:
+        """The reply to ``message``; errors of this package become ``Failure`` and change nothing."""
+        try:
+            if isinstance(message, m.BootGatekeeper):
+                return [self._boot(message)]
+            return [self._booted().handle(message)]
+        except CoprocessorError as error:
+            return [m.Failure(error.code, error.what, error.why, error.next)]
+
+    def work(self) -> list[Any]:
+        """A gatekeeper works only when asked."""
+        return []
+
+    def claims(self) -> ReportClaims:
+        """What evidence must bind now (PROTOCOL 1.2)."""
+        return self._booted().claims()
+
+    def chain_time(self) -> int:
+        """Timestamp of the newest finalised block, seconds."""
+        return self._booted().view.head.timestamp
+
+    def _booted(self) -> _Gatekeeper:
+        if self._state is None:
+            raise CallerMisuse("enclave.not_booted", "a message came before BootGatekeeper")
+        return self._state
+
+    def _boot(self, message: m.BootGatekeeper) -> m.Booted:
+        if self._state is not None:
+            raise CallerMisuse("enclave.booted", "this enclave was booted before", next="start another process")
+        network, _ = network_from_json(message.network)
+        if self._around.simulated and not network.configuration.allow_simulated:
+            raise EvidenceRefused(
+                "attestation.simulated_refused",
+                "this machine's TEE is simulated, and the network accepts real hardware only",
+                next="run on TEE hardware, or make a network that allows simulation",
+            )
+        operator = Address(checked_address(message.operator, "operator"))
+        self._state = _Gatekeeper(self._around, network, operator, message.sealed_share)
+        keys = self._state.keys
+        return m.Booted(
+            keys.signing.address,
+            keys.signing.public_key,
+            keys.sealing.public_key,
+            self._around.platform,
+            self._around.simulated,
+        )
+
+
+class _Gatekeeper:
+    """Everything of one booted gatekeeper."""
+
+    def __init__(self, around: GatekeeperSurroundings, network: Network, operator: Address, sealed: bytes) -> None:
+        self._around = around
+        self._configuration = network.configuration
+        self._insecure = network.configuration.allow_simulated
+        self._operator = operator
+        self.view = ChainView(network.configuration)
+        self.keys = EnclaveKeys(around.entropy)
+        self._network: NetworkId | None = compute_network_id(network) if network.gatekeepers else None
+        self._share: KeyShare | None = None
+        self._releases: KeyReleases | None = None
+        self._session: DkgSession | None = None
+        if sealed:
+            self._restore(sealed)
+        self._handlers: dict[type, Callable[[Any], Any]] = {
+            m.Headers: self._on_headers,
+            m.ChainProof: self._on_proof,
+            m.GetStatus: lambda _: self._status(),
+            m.Genesis: self._on_genesis,
+            m.DkgInput: self._on_ceremony,
+            m.Admit: self._on_admit,
+            m.GiveTicket: self._on_ticket,
+            m.Release: lambda message: m.Released(self._guard().release(message.request)),
+        }
+
+    def handle(self, message: Any) -> Any:
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            raise MalformedInput("message.unexpected", f"a gatekeeper takes no {type(message).__name__} here")
+        return handler(message)
+
+    def claims(self) -> ReportClaims:
+        head = self.view.head
+        return ReportClaims(
+            configuration=compute_configuration_hash(self._configuration),
+            registry=self._configuration.contract("Registry").address,
+            operator=self._operator,
+            signing_key=self.keys.signing.public_key,
+            sealing_key=self.keys.sealing.public_key,
+            checkpoint_hash=self.view.checkpoint.hash,
+            block_hash=head.hash,
+            block_number=head.number,
+        )
+
+    def _on_headers(self, message: m.Headers) -> m.Head:
+        head = self.view.extend(message)
+        return m.Head(head.number, head.hash)
+
+    def _on_proof(self, message: m.ChainProof) -> m.ProofAccepted:
+        self.view.accept(message)
+        return m.ProofAccepted(message.block_number)
+
+    # ---- genesis
+
+    def _on_genesis(self, message: m.Genesis) -> m.GenesisSigned:
+        if self._share is not None:
+            raise CallerMisuse("genesis.done", "this gatekeeper holds a share already")
+        if len(message.members) != 1 or message.threshold != 1:
+            raise CallerMisuse(
+                "gatekeepers.not_yet",
+                f"{len(message.members)} gatekeepers with a threshold of {message.threshold} were asked for",
+                "this release runs the threshold code with t = n = 1",
+                "start one gatekeeper",
+            )
+        digests = [self._judge(member, ROLE_GATEKEEPER).body_digest for member in message.members]
+        if [member.signer for member in message.members] != [self.keys.signing.address]:
+            raise EvidenceRefused("genesis.stranger", "this gatekeeper is not among the members")
+        self._network = compute_network_id(Network(self._configuration, tuple(digests)))
+        indices = tuple(range(1, len(message.members) + 1))
+        self._session = DkgSession(
+            self._network, Digest(self._network), message.threshold, indices, indices, insecure=self._insecure
+        )
+        return m.GenesisSigned(self._network, self.keys.signing.sign(self._network), ())
+
+    def _on_ceremony(self, message: m.DkgInput) -> m.DkgOutput:
+        if self._session is None or self._network is None:
+            raise CallerMisuse("genesis.not_begun", "the key ceremony begins with Genesis")
+        if message.messages:
+            raise CallerMisuse("gatekeepers.not_yet", "a ceremony with other members comes with a later release")
+        share, judgement = generate_alone(self._session, self._around.entropy(32))
+        self._session = None
+        self._hold(share)
+        committee = judgement.committee
+        share_keys = tuple(bytes(key) for _, key in committee.shares)
+        record = MasterKeyRecord(self._network, keccak256(committee.group), keccak256(b"".join(share_keys)))
+        gatekeeping = self._configuration.contract("Gatekeeping").address
+        signature = self.keys.signing.sign(record.digest(self._configuration.chain_id, gatekeeping))
+        kept = SealedShare(self._network, self.keys, share)
+        sealed = seal_share(kept, self._around.seal_key, self._around.entropy(32))
+        return m.DkgOutput((), True, committee.group, share_keys, signature, sealed)
+
+    def _restore(self, sealed: bytes) -> None:
+        opened = open_share(sealed, self._around.seal_key)
+        if self._network is None or opened.network != self._network:
+            raise EvidenceRefused("share.foreign", "the sealed share belongs to another network")
+        self.keys = opened.keys
+        self._hold(opened.share)
+
+    def _hold(self, share: KeyShare) -> None:
+        assert self._network is not None
+        self._share = share
+        self._releases = KeyReleases(self._network, self._insecure, self.view, share, self.keys.signing)
+
+    def _guard(self) -> KeyReleases:
+        if self._releases is None:
+            raise CallerMisuse("gatekeeper.no_share", "this gatekeeper holds no share yet")
+        return self._releases
+
+    # ---- admission and tickets
+
+    def _on_admit(self, message: m.Admit) -> m.AdmissionSigned:
+        verdict = self._judge(message, message.role)
+        admission = Admission(
+            operator=Address(message.operator),
+            platform=verdict.platform_id,
+            role=message.role,
+            signer=Address(message.signer),
+            sealing_key=message.sealing_key,
+            evidence_digest=verdict.body_digest,
+            measurement=verdict.measurement_digest,
+            level=verdict.level,
+            simulated=verdict.simulated,
+            configuration=compute_configuration_hash(self._configuration),
+            block_number=message.block_number,
+            block_hash=Digest(message.block_hash),
+            expires=self.view.head.timestamp + ADMISSION_SECONDS,
+        )
+        registry = self._configuration.contract("Registry").address
+        signature = self.keys.signing.sign(admission.digest(self._configuration.chain_id, registry))
+        return m.AdmissionSigned(*(getattr(admission, name) for name in Admission.__slots__), signature)
+
+    def _judge(self, message: m.Admit, role: int) -> Verdict:
+        if role not in (ROLE_WORKER, ROLE_GATEKEEPER) or message.role != role:
+            raise MalformedInput("admission.role", f"{message.role} is no role that can be admitted here")
+        claims = ReportClaims(
+            configuration=compute_configuration_hash(self._configuration),
+            registry=self._configuration.contract("Registry").address,
+            operator=Address(message.operator),
+            signing_key=message.signing_key,
+            sealing_key=message.sealing_key,
+            checkpoint_hash=Digest(message.checkpoint_hash),
+            block_hash=Digest(message.block_hash),
+            block_number=message.block_number,
+        )
+        if claims.signer != message.signer:
+            raise EvidenceRefused("admission.signer", "the signing address is not that of the signing key")
+        for number, block_hash in (
+            (message.checkpoint_number, message.checkpoint_hash),
+            (message.block_number, message.block_hash),
+        ):
+            if not self.view.is_known(number, block_hash):
+                raise EvidenceRefused(
+                    "admission.unknown_block",
+                    f"block {number} with hash 0x{block_hash.hex()} is not on this gatekeeper's finalised chain",
+                    "the enclave was shown another chain, or one of the two is behind, or the block is too old",
+                    "restart the enclave with fresh headers and ask again",
+                )
+        policy = AttestationPolicy.of_network(self._configuration)
+        return admit(decode_evidence(message.evidence), policy, claims.compute(), self.view.head.timestamp)
+
+    def _on_ticket(self, message: m.GiveTicket) -> m.TicketGiven:
+        if self._network is None:
+            raise CallerMisuse("gatekeeper.no_network", "there is no network before genesis")
+        head = self.view.head
+        nonce = Digest(checked_digest(message.nonce, "nonce"))
+        ticket = Ticket(self._network, nonce, head.number, head.hash, self._insecure)
+        return m.TicketGiven(encode_signed_ticket(SignedTicket(ticket, (sign_ticket(ticket, self.keys.signing),))))
+
+    def _status(self) -> m.Status:
+        has_keys = self._share is not None
+        return m.Status(self.view.head.number, 0, 0, 0, 0, has_keys, bytes(32))

@@ -1,0 +1,94 @@
+"""Opening and judging the items of a link, before anything runs (PROTOCOL 3.2, 4.1, 4.2, 5.5).
+
+An item is void, by rule, where its program is unknown or dead, where it does not open for the link's actual origin,
+where its signature or deadline is bad, or where its nonce was spent. Void items consume no nonce.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from coprocessor.enclave.nonces import NonceSet
+from coprocessor.enclave.programs import Program, ProgramTable
+from coprocessor.protocol.commands import MAX_DEADLINE_AHEAD, Destination, OpenedCommand, open_command
+from coprocessor.protocol.items import ClearItem, decode_items
+from coprocessor.protocol.links import Link
+from coprocessor.values.errors import CoprocessorError, MalformedInput
+from coprocessor.values.identities import Address, NetworkId, ProgramId
+
+__all__ = ["ReadyItem", "VoidItem", "judge_link"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyItem:
+    """An item that runs: who asks which program for what."""
+
+    position: int
+    program: Program
+    opened: OpenedCommand
+
+
+@dataclass(frozen=True, slots=True)
+class VoidItem:
+    """An item that does not run, and the rule that it broke; ``program`` is zero where none is named."""
+
+    position: int
+    program: ProgramId
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What items are judged by."""
+
+    network: NetworkId
+    chain_id: int
+    inbox: Address
+    epoch: int
+    programs: ProgramTable
+    nonces: NonceSet
+
+
+def judge_link(link: Link, bench: Bench) -> list[ReadyItem | VoidItem]:
+    """The judged items of a ``SUBMIT`` or ``BATCH`` link, in order; spends the nonces of those that run."""
+    try:
+        items = decode_items(link)
+    except MalformedInput:
+        return [VoidItem(0, ProgramId(bytes(32)), "void.framing")]
+    bench.nonces.forget_until(link.timestamp)
+    return [_judge(link, position, item, bench) for position, item in enumerate(items)]
+
+
+def _judge(link: Link, position: int, item: ClearItem, bench: Bench) -> ReadyItem | VoidItem:
+    program = bench.programs.by_handle(item.handle)
+    if program is None or not program.is_alive:
+        identifier = ProgramId(bytes(32)) if program is None else program.origin.program
+        return VoidItem(position, identifier, "void.program")
+    void = _voider(position, program)
+    destination = Destination(
+        bench.network, bench.chain_id, bench.inbox, program.origin.program, bench.epoch, link.kind, link.origin
+    )
+    try:
+        opened = open_command(item.sealed, destination, program.input_key, item.fuel_limit, item.fee_limit)
+    except CoprocessorError as error:
+        return void(_rule(error.code))
+    command = opened.command
+    if command.deadline < link.timestamp:
+        return void("void.late")
+    if command.deadline > link.timestamp + MAX_DEADLINE_AHEAD:
+        return void("void.deadline")
+    if bench.nonces.is_used(program.keys, opened.author, command.nonce):
+        return void("void.replayed")
+    bench.nonces.spend(program.keys, opened.author, command.nonce, command.deadline)
+    return ReadyItem(position, program, opened)
+
+
+def _voider(position: int, program: Program) -> Callable[[str], VoidItem]:
+    return lambda rule: VoidItem(position, program.origin.program, rule)
+
+
+def _rule(code: str) -> str:
+    if code.startswith("void."):
+        return code
+    return "void.signature" if code.startswith("signature.") else "void.sealed"

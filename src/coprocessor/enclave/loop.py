@@ -1,0 +1,77 @@
+"""The thin loop around a core: frames in, frames out. Part of the measured boundary; the only edge of the enclave.
+
+The loop owns what a core must not touch: the socket to the host, entropy, the attester. It reads them inside the
+boundary (PROTOCOL 2.5). Between messages it lets the core work.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from typing import Any, Protocol
+
+from coprocessor.attestation.evidence import encode_evidence
+from coprocessor.attestation.report_data import ReportClaims
+from coprocessor.attesters.attester import Attester
+from coprocessor.codec.records import RecordTable
+from coprocessor.enclave import messages as m
+from coprocessor.sandbox.framing import read_frame, write_frame
+from coprocessor.values.errors import CoprocessorError
+
+__all__ = ["Core", "serve"]
+
+
+class Core(Protocol):
+    """What the loop drives."""
+
+    def handle(self, message: Any) -> list[Any]:
+        """The reply, then notices."""
+
+    def work(self) -> list[Any]:
+        """One unit of work; notices, or nothing where there is none."""
+
+    def claims(self) -> ReportClaims:
+        """What evidence must bind now."""
+
+    def chain_time(self) -> int:
+        """Chain time, seconds."""
+
+
+def serve(channel: socket.socket, core: Core, attester: Attester, requests: RecordTable, replies: RecordTable) -> None:
+    """Runs until the host says ``Stop`` or closes its end."""
+    idle = False
+    while True:
+        readable, _, _ = select.select([channel], [], [], None if idle else 0)
+        if not readable:
+            notices = core.work()
+            idle = not notices
+            _send(channel, notices, replies)
+            continue
+        frame = read_frame(channel, m.MAX_MESSAGE)
+        if frame is None:
+            return
+        try:
+            message = requests.decode(frame)
+        except CoprocessorError as error:
+            _send(channel, [m.Failure(error.code, error.what, error.why, error.next)], replies)
+            continue
+        if isinstance(message, m.Stop):
+            _send(channel, [m.Ready()], replies)
+            return
+        answers = [_attest(core, attester)] if isinstance(message, m.Attest) else core.handle(message)
+        _send(channel, answers, replies)
+        idle = False
+
+
+def _attest(core: Core, attester: Attester) -> m.Attested | m.Failure:
+    try:
+        claims = core.claims()
+        evidence = attester.quote(claims.compute(), core.chain_time())
+    except CoprocessorError as error:
+        return m.Failure(error.code, error.what, error.why, error.next)
+    return m.Attested(encode_evidence(evidence), claims.checkpoint_hash, claims.block_number, claims.block_hash)
+
+
+def _send(channel: socket.socket, answers: list[Any], replies: RecordTable) -> None:
+    for answer in answers:
+        write_frame(channel, replies.encode(answer))

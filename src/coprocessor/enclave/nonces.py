@@ -1,0 +1,43 @@
+"""Used command nonces: each serves once until its deadline has passed (PROTOCOL 4.2).
+
+Paths are PRF outputs, so the committed trie tells nobody who sent what. Nonces are forgotten when a link's timestamp is
+past their deadline; time is the chain's, so replicas agree and the set is bounded.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from coprocessor.crypto.hashing import hmac_sha256, sha256
+from coprocessor.keys.derivation import ProgramKeys
+from coprocessor.trie import Trie
+from coprocessor.values.identities import Address
+
+__all__ = ["NonceSet"]
+
+
+class NonceSet:
+    """The nonces in use, over the trie that the state root commits to."""
+
+    def __init__(self, trie: Trie) -> None:
+        self._trie = trie
+        self._deadlines: list[tuple[int, bytes]] = []
+
+    def forget_until(self, timestamp: int) -> None:
+        """Drops every nonce whose deadline lies before ``timestamp`` (seconds)."""
+        while self._deadlines and self._deadlines[0][0] < timestamp:
+            self._trie.delete(heapq.heappop(self._deadlines)[1])
+
+    def is_used(self, keys: ProgramKeys, author: Address, nonce: int) -> bool:
+        """Whether ``author`` has spent ``nonce`` on this program."""
+        return self._trie.get(_path(keys, author, nonce)) is not None
+
+    def spend(self, keys: ProgramKeys, author: Address, nonce: int, deadline: int) -> None:
+        """Marks a nonce as used until ``deadline``."""
+        path = _path(keys, author, nonce)
+        self._trie.put(path, sha256(deadline.to_bytes(8, "big")))
+        heapq.heappush(self._deadlines, (deadline, path))
+
+
+def _path(keys: ProgramKeys, author: Address, nonce: int) -> bytes:
+    return hmac_sha256(keys.nonce_path_key, author + nonce.to_bytes(8, "big"))

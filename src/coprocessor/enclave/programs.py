@@ -1,0 +1,133 @@
+"""The programs of a cluster: what they are, their keys, and their place in the executor.
+
+A program comes to be by its ``INSTANTIATE`` link and is a pure function of it: code, owner, policy, callees. Code
+counts only if its rolling hash is the one in the link. A program whose code cannot be loaded, or whose constructor
+fails, is dead: it keeps its id, and everything sent to it is void.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from coprocessor.codec import cbor
+from coprocessor.crypto.hashing import keccak256, sha256
+from coprocessor.crypto.hpke import SealingKey
+from coprocessor.keys.derivation import ProgramKeys
+from coprocessor.protocol.system import Instantiation
+from coprocessor.sandbox.executor_messages import LoadProgram
+from coprocessor.sandbox.package import CodePackage
+from coprocessor.values.errors import EvidenceRefused, MalformedInput
+from coprocessor.values.identities import CodeHash, Digest, ProgramId
+
+__all__ = ["MAX_CODE_BYTES", "MAX_CODE_CHUNKS", "CodeStore", "Program", "ProgramTable"]
+
+MAX_CODE_CHUNKS = 64
+MAX_CODE_BYTES = 6 * 1024 * 1024
+"""Bytes of one code package as published."""
+
+
+class CodeStore:
+    """Published code packages, by code hash."""
+
+    def __init__(self) -> None:
+        self._packages: dict[CodeHash, bytes] = {}
+
+    def add(self, code_hash: CodeHash, chunks: Sequence[bytes]) -> None:
+        """Keeps a package whose chunks fold to ``code_hash``.
+
+        Raises:
+            MalformedInput: too many or too long.
+            EvidenceRefused: another package.
+        """
+        if not 0 < len(chunks) <= MAX_CODE_CHUNKS or sum(map(len, chunks)) > MAX_CODE_BYTES:
+            raise MalformedInput("code.size", f"code has 1 to {MAX_CODE_CHUNKS} chunks, {MAX_CODE_BYTES} bytes at most")
+        rolling = Digest(bytes(32))
+        for chunk in chunks:
+            rolling = keccak256(rolling + keccak256(chunk))
+        if rolling != code_hash:
+            raise EvidenceRefused("code.hash", f"the chunks fold to 0x{rolling.hex()}, not to 0x{code_hash.hex()}")
+        self._packages[code_hash] = b"".join(chunks)
+
+    def get(self, code_hash: CodeHash) -> bytes | None:
+        """The package, or None while it is not known."""
+        return self._packages.get(code_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """An instance of published code.
+
+    Args:
+        origin: the link's content.
+        keys: of the epoch.
+        input_key: opens sealed inputs; derived once, since each use would cost a derivation.
+        package: its code, or None where that is no package.
+        is_alive: it may be called.
+    """
+
+    origin: Instantiation
+    keys: ProgramKeys
+    input_key: SealingKey
+    package: CodePackage | None
+    is_alive: bool
+
+    def record(self) -> Digest:
+        """What the state root commits to beside the entries: 32 bytes."""
+        origin = self.origin
+        fields = [origin.program, origin.handle, origin.owner, origin.code_hash, origin.policy]
+        return sha256(cbor.dumps([*fields, list(origin.callees), self.is_alive]))
+
+    def has_constructor(self) -> bool:
+        """Whether the interface names an ``init`` method."""
+        if self.package is None:
+            return False
+        methods = json.loads(self.package.interface).get("methods", [])
+        return any(method.get("kind") == "init" for method in methods)
+
+    def load_request(self) -> LoadProgram:
+        """What the executor needs to run it."""
+        assert self.package is not None
+        return LoadProgram(
+            program=self.origin.program,
+            language=self.package.language,
+            code=self.package.payload,
+            callees=self.origin.callees,
+            application_secret=self.keys.application_secret,
+            account_secret=self.keys.account_key.secret,
+            query_account_secret=self.keys.query_account_key.secret,
+        )
+
+
+class ProgramTable:
+    """The programs of a cluster by id and by handle."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[ProgramId, Program] = {}
+        self._by_handle: dict[int, ProgramId] = {}
+
+    def add(self, program: Program) -> None:
+        """A program comes to be, alive or dead."""
+        self._by_id[program.origin.program] = program
+        self._by_handle[program.origin.handle] = program.origin.program
+
+    def bury(self, program: ProgramId) -> Program:
+        """Marks a program as dead and returns it."""
+        dead = replace(self._by_id[program], is_alive=False)
+        self._by_id[program] = dead
+        return dead
+
+    def by_id(self, program: ProgramId) -> Program | None:
+        """The program, or None."""
+        return self._by_id.get(program)
+
+    def by_handle(self, handle: int) -> Program | None:
+        """The program, or None."""
+        program = self._by_handle.get(handle)
+        return None if program is None else self._by_id[program]
+
+    def alive(self) -> list[Program]:
+        """All that may be called, in the order of their handles."""
+        programs = (self._by_id[self._by_handle[handle]] for handle in sorted(self._by_handle))
+        return [program for program in programs if program.is_alive]

@@ -1,0 +1,312 @@
+"""One link applied to a cluster: judge, execute, write, seal outputs, compute the root (PROTOCOL 3, 5, 6).
+
+Everything here is a function of the link, the state before it and the epoch's keys: each replica makes the same
+bytes. A failing item leaves the state untouched; its reason stands in its sealed output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from coprocessor.crypto.hashing import hmac_sha256
+from coprocessor.enclave.executor_port import Executor
+from coprocessor.enclave.inbox import ProvenLink
+from coprocessor.enclave.judgement import Bench, ReadyItem, VoidItem, judge_link
+from coprocessor.enclave.messages import ItemOutput
+from coprocessor.enclave.nonces import NonceSet
+from coprocessor.enclave.programs import CodeStore, Program, ProgramTable
+from coprocessor.enclave.sealed_state import ClusterState, ProgramState
+from coprocessor.keys.derivation import ClusterKeys
+from coprocessor.protocol.commands import method_selector
+from coprocessor.protocol.links import LinkKind
+from coprocessor.protocol.output_body import Event, LogLine, OutputBody, encode_output_body
+from coprocessor.protocol.outputs import Leaf, Status, derive_output_keys, public_plaintext_hash, seal_output
+from coprocessor.protocol.system import Instantiation, decode_instantiation, decode_request
+from coprocessor.sandbox.abi import FrameKind
+from coprocessor.sandbox.executor_messages import Call, CallOutcome, Execute, Item, ItemResult, LoadFailed
+from coprocessor.sandbox.faults import ExhaustedLimit
+from coprocessor.sandbox.outcome import OutcomeKind
+from coprocessor.sandbox.package import decode_package
+from coprocessor.values.errors import CoprocessorError, InternalError
+from coprocessor.values.identities import (
+    ZERO_ADDRESS,
+    ZERO_DIGEST,
+    Address,
+    CodeHash,
+    Digest,
+    NetworkId,
+    ProgramId,
+    RequestId,
+)
+
+__all__ = ["PUBLIC_RESULT_LIMIT", "Applied", "Transition"]
+
+PUBLIC_RESULT_LIMIT = 4096
+"""Bytes of a request's readable result, as ``Settlement.deliver`` takes it."""
+
+_NO_REQUEST = RequestId(ZERO_DIGEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Outputs of a link's items, in order, and their leaves."""
+
+    outputs: tuple[ItemOutput, ...]
+    leaves: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an output stands."""
+
+    position: int
+    program: ProgramId
+    request: RequestId
+
+
+class Transition:
+    """Applies links of one cluster and epoch, in order.
+
+    Args:
+        network: 32 bytes.
+        chain_id: of the chain.
+        inbox: 20 bytes.
+        keys: of the epoch.
+        executor: runs guests.
+        codes: published packages.
+    """
+
+    def __init__(
+        self,
+        network: NetworkId,
+        chain_id: int,
+        inbox: Address,
+        keys: ClusterKeys,
+        executor: Executor,
+        codes: CodeStore,
+        programs: ProgramTable,
+        state: ClusterState,
+    ) -> None:
+        self._network = network
+        self._keys = keys
+        self._executor = executor
+        self._codes = codes
+        self._programs = programs
+        self._state = state
+        epoch = keys.identity.epoch
+        self._bench = Bench(network, chain_id, inbox, epoch, programs, NonceSet(state.nonces))
+
+    def missing_code(self, proven: ProvenLink) -> CodeHash | None:
+        """The code that ``apply`` would lack, or None."""
+        if proven.link.kind != LinkKind.INSTANTIATE:
+            return None
+        code_hash = decode_instantiation(proven.link.payload).code_hash
+        return code_hash if self._codes.get(code_hash) is None else None
+
+    def apply(self, proven: ProvenLink) -> Applied:
+        """Executes a link that holds items or makes a program; other kinds have no outputs."""
+        kind = proven.link.kind
+        if kind in (LinkKind.SUBMIT, LinkKind.BATCH):
+            outputs = self._apply_items(proven)
+        elif kind == LinkKind.REQUEST:
+            outputs = [self._apply_request(proven)]
+        elif kind == LinkKind.INSTANTIATE:
+            outputs = [self._instantiate(proven)]
+        else:
+            outputs = []
+        return Applied(tuple(output for output, _ in outputs), tuple(leaf.digest() for _, leaf in outputs))
+
+    # ---- commands
+
+    def _apply_items(self, proven: ProvenLink) -> list[tuple[ItemOutput, Leaf]]:
+        judged = judge_link(proven.link, self._bench)
+        ready = [item for item in judged if isinstance(item, ReadyItem)]
+        calls = [Item(item.position, self._command_call(proven, item)) for item in ready]
+        results = {result.position: result for result in self._run(proven, calls)}
+        outputs = []
+        for item in judged:
+            if isinstance(item, VoidItem):
+                place = _Place(item.position, item.program, _NO_REQUEST)
+                outputs.append(_public(proven, place, Status.VOID, 0, item.rule.encode("ascii"), item.rule))
+            else:
+                outputs.append(self._sealed(proven, item, results[item.position]))
+        return outputs
+
+    def _command_call(self, proven: ProvenLink, item: ReadyItem) -> Call:
+        command, program = item.opened.command, item.program.origin.program
+        return Call(
+            program=program,
+            kind=FrameKind.COMMAND,
+            selector=command.method,
+            caller=item.opened.author,
+            origin=ZERO_ADDRESS,
+            request_id=_NO_REQUEST,
+            arguments=command.arguments,
+            fuel_limit=command.fuel_limit,
+            random_seed=self._seed(proven, item.position, program),
+        )
+
+    def _sealed(self, proven: ProvenLink, item: ReadyItem, result: ItemResult) -> tuple[ItemOutput, Leaf]:
+        status = _status(result.outcome)
+        place = _Place(item.position, item.program.origin.program, _NO_REQUEST)
+        leaf = _leaf(proven, place, status, result.outcome.fuel, ZERO_DIGEST)
+        keys = derive_output_keys(item.opened.command.reply_secret, self._network, proven.head, item.position)
+        sealed, leaf = seal_output(encode_output_body(_body(status, result.outcome)), keys, leaf, self._network)
+        return _output(leaf, sealed, is_public=False, void_rule=""), leaf
+
+    # ---- requests
+
+    def _apply_request(self, proven: ProvenLink) -> tuple[ItemOutput, Leaf]:
+        request = decode_request(proven.link.payload)
+        place = _Place(0, request.program, request.request)
+        program = self._programs.by_id(request.program)
+        if program is None or not program.is_alive:
+            return _public(proven, place, Status.VOID, 0, b"void.program", "void.program")
+        call = Call(
+            program=request.program,
+            kind=FrameKind.REQUEST,
+            selector=request.method,
+            caller=proven.link.origin,
+            origin=proven.link.origin,
+            request_id=request.request,
+            arguments=request.arguments,
+            fuel_limit=proven.link.fuel_limit,
+            random_seed=self._seed(proven, 0, request.program),
+        )
+        (result,) = self._run(proven, [Item(0, call)])
+        status = _status(result.outcome)
+        readable = result.outcome.result if status is Status.OK else result.outcome.message.encode("utf-8")
+        return _public(proven, place, status, result.outcome.fuel, readable[:PUBLIC_RESULT_LIMIT])
+
+    # ---- programs
+
+    def _instantiate(self, proven: ProvenLink) -> tuple[ItemOutput, Leaf]:
+        origin = decode_instantiation(proven.link.payload)
+        place = _Place(0, origin.program, _NO_REQUEST)
+        program, reason = self._load(origin)
+        self._programs.add(program)
+        self._state.add(origin.program, ProgramState(self._network, program.keys, program.record()))
+        if not program.is_alive:
+            return _public(proven, place, Status.REVERTED, 0, reason.encode("utf-8")[:PUBLIC_RESULT_LIMIT])
+        outcome = self._construct(proven, program)
+        if outcome is None or outcome.kind == OutcomeKind.OK:
+            return _public(proven, place, Status.OK, 0 if outcome is None else outcome.fuel, b"")
+        self._state.program(origin.program).record = self._programs.bury(origin.program).record()
+        message = outcome.message.encode("utf-8")[:PUBLIC_RESULT_LIMIT]
+        return _public(proven, place, _status(outcome), outcome.fuel, message)
+
+    def _load(self, origin: Instantiation) -> tuple[Program, str]:
+        keys = self._keys.program(origin.program)
+        code = self._codes.get(origin.code_hash)
+        if code is None:
+            raise InternalError("code.missing", f"code 0x{origin.code_hash.hex()} was not asked for in time")
+        try:
+            package = decode_package(code)
+        except CoprocessorError as error:
+            return Program(origin, keys, keys.input_key, None, is_alive=False), str(error)
+        program = Program(origin, keys, keys.input_key, package, is_alive=True)
+        reply = self._executor.load(program)
+        if isinstance(reply, LoadFailed):
+            return Program(origin, keys, keys.input_key, package, is_alive=False), f"{reply.code}: {reply.message}"
+        if package.language == "python" and reply.interface != package.interface:
+            reason = "package.interface: the published interface is not the one that the code has"
+            return Program(origin, keys, keys.input_key, package, is_alive=False), reason
+        return program, ""
+
+    def _construct(self, proven: ProvenLink, program: Program) -> CallOutcome | None:
+        """Runs the constructor; None where the program has none and was given no arguments."""
+        if not program.has_constructor():
+            return None
+        origin = program.origin
+        call = Call(
+            program=origin.program,
+            kind=FrameKind.INIT,
+            selector=method_selector("init"),
+            caller=origin.owner,
+            origin=ZERO_ADDRESS,
+            request_id=_NO_REQUEST,
+            arguments=origin.init,
+            fuel_limit=origin.fuel_limit,
+            random_seed=self._seed(proven, 0, origin.program),
+        )
+        (result,) = self._run(proven, [Item(0, call)])
+        return result.outcome
+
+    # ---- shared
+
+    def _run(self, proven: ProvenLink, items: Sequence[Item]) -> tuple[ItemResult, ...]:
+        """Executes items in order and applies the writes of those that succeed."""
+        if not items:
+            return ()
+        link = proven.link
+        request = Execute(self._bench.chain_id, link.block_number, link.timestamp, link.index, tuple(items))
+        results = self._executor.execute(request).results
+        if [result.position for result in results] != [item.position for item in items]:
+            raise InternalError("executor.results", "the executor answered for other items than it was asked")
+        for result in results:
+            for write in result.writes:
+                self._state.write(write.program, write.key, write.value, link.index, result.position)
+        return results
+
+    def _seed(self, proven: ProvenLink, position: int, program: ProgramId) -> bytes:
+        """PROTOCOL 5.2: PRF(epoch secret, link hash, position, program)."""
+        return hmac_sha256(self._keys.randomness_secret, proven.head + position.to_bytes(4, "big") + program)
+
+
+def _status(outcome: CallOutcome) -> Status:
+    if outcome.kind == OutcomeKind.OK:
+        return Status.OK
+    if outcome.kind == OutcomeKind.EXHAUSTED:
+        return Status.EXHAUSTED
+    if outcome.kind == OutcomeKind.REVERTED:
+        return Status.REVERTED
+    raise InternalError("executor.outcome", f"a command cannot end as {outcome.kind}")
+
+
+def _body(status: Status, outcome: CallOutcome) -> OutputBody:
+    limit = ExhaustedLimit(outcome.limit).name.lower() if status is Status.EXHAUSTED else ""
+    return OutputBody(
+        status=int(status),
+        limit=limit,
+        result=outcome.result,
+        message=outcome.message,
+        events=tuple(Event(event.program, event.name, event.data) for event in outcome.events),
+        logs=tuple(LogLine(log.program, log.level, log.text.decode("utf-8", "replace")) for log in outcome.logs),
+    )
+
+
+def _leaf(proven: ProvenLink, place: _Place, status: Status, fuel: int, plaintext_hash: Digest) -> Leaf:
+    return Leaf(
+        link=proven.link.index,
+        position=place.position,
+        program=place.program,
+        request=place.request,
+        status=int(status),
+        fuel=fuel,
+        plaintext_hash=plaintext_hash,
+        ciphertext_hash=ZERO_DIGEST,
+    )
+
+
+def _public(
+    proven: ProvenLink, place: _Place, status: Status, fuel: int, readable: bytes, void_rule: str = ""
+) -> tuple[ItemOutput, Leaf]:
+    """An output that anybody may read: no ciphertext, a salt of zeros."""
+    leaf = _leaf(proven, place, status, fuel, public_plaintext_hash(readable))
+    return _output(leaf, readable, is_public=True, void_rule=void_rule), leaf
+
+
+def _output(leaf: Leaf, output: bytes, *, is_public: bool, void_rule: str) -> ItemOutput:
+    return ItemOutput(
+        position=leaf.position,
+        program=leaf.program,
+        request=leaf.request,
+        status=leaf.status,
+        fuel=leaf.fuel,
+        plaintext_hash=leaf.plaintext_hash,
+        ciphertext_hash=leaf.ciphertext_hash,
+        output=output,
+        public=is_public,
+        void_rule=void_rule,
+    )

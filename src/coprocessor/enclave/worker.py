@@ -1,0 +1,430 @@
+"""The worker's core: messages in, replies out; no I/O, no clock, no entropy of its own.
+
+Rules enforced here and below:
+1. nothing of the host is believed: headers by seals, slots by proofs, links by replay (PROTOCOL 1.3, 2.1, 2.2, 3.1);
+2. no payload is opened before its link is inside a proven segment (PROTOCOL 2.2);
+3. links are executed once, in order, and outcomes are functions of history (PROTOCOL 5);
+4. a query is answered only at or past the client's finalised block (PROTOCOL 2.3);
+5. a settled root that differs from the computed one stops everything (PROTOCOL 7.1).
+
+``handle`` answers one message with exactly one reply and any number of notices; ``work`` executes at most one link. The
+caller MUST call ``work`` until it has nothing more to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from coprocessor.attestation.report_data import ReportClaims
+from coprocessor.enclave import messages as m
+from coprocessor.enclave.chain_view import ChainView
+from coprocessor.enclave.cluster_keys import ClusterKeyAcquisition
+from coprocessor.enclave.executor_port import Executor, ExecutorPort
+from coprocessor.enclave.history import History
+from coprocessor.enclave.identity import EnclaveKeys, Entropy
+from coprocessor.enclave.inbox import InboxReplay, ProvenLink
+from coprocessor.enclave.programs import CodeStore, ProgramTable
+from coprocessor.enclave.query_service import QueryService
+from coprocessor.enclave.sealed_state import GENESIS_ROOT, ClusterState
+from coprocessor.enclave.transition import Transition
+from coprocessor.keys.derivation import ClusterKeys
+from coprocessor.protocol import layout
+from coprocessor.protocol.genesis import compute_configuration_hash, compute_network_id, network_from_json
+from coprocessor.protocol.links import Link, LinkKind, compute_genesis_head
+from coprocessor.protocol.receipts import Receipt
+from coprocessor.protocol.statements import InputKeyRecord
+from coprocessor.protocol.system import decode_epoch, decode_instantiation
+from coprocessor.sandbox.sealed_cache import CacheKind, SealedCache
+from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRefused, MalformedInput
+from coprocessor.values.identities import (
+    Address,
+    ClusterId,
+    CodeHash,
+    Digest,
+    ProgramId,
+    RuntimeId,
+    StateRoot,
+    WorkerId,
+    checked_address,
+    checked_digest,
+)
+from coprocessor.values.network import Network
+
+__all__ = ["WorkerCore", "WorkerSurroundings"]
+
+
+class WorkerSurroundings:
+    """What the measured loop gives to the core.
+
+    Args:
+        entropy: random bytes from inside the boundary.
+        executor: where guests run.
+        guest_wasm: module of a language's interpreter.
+        guest_digest: SHA-256 of that module.
+        runtime: 32 bytes, the runtime id of executor and guests.
+        seal_key: 32 bytes, bound to platform and measurement; authenticates what lies on the host's disk.
+        platform: 32 bytes, id of the machine.
+        simulated: the hardware is simulated.
+    """
+
+    def __init__(
+        self,
+        *,
+        entropy: Entropy,
+        executor: ExecutorPort,
+        guest_wasm: Callable[[str], bytes],
+        guest_digest: Callable[[str], bytes],
+        runtime: RuntimeId,
+        seal_key: bytes,
+        platform: bytes,
+        simulated: bool,
+    ) -> None:
+        self.entropy = entropy
+        self.executor = executor
+        self.guest_wasm = guest_wasm
+        self.guest_digest = guest_digest
+        self.runtime = runtime
+        self.cache = SealedCache(seal_key, runtime)
+        self.platform = platform
+        self.simulated = simulated
+
+
+class WorkerCore:
+    """A worker's enclave from boot to stop."""
+
+    def __init__(self, surroundings: WorkerSurroundings) -> None:
+        self._around = surroundings
+        self._cluster: _Cluster | None = None
+
+    def handle(self, message: Any) -> list[Any]:
+        """The reply to ``message``, then notices that it caused.
+
+        Errors of this package become ``Failure``; the state is then what it was before, except that unproven links of a
+        forged segment are dropped.
+        """
+        try:
+            if isinstance(message, m.BootWorker):
+                return [self._boot(message)]
+            if self._cluster is None:
+                raise CallerMisuse("enclave.not_booted", f"{type(message).__name__} came before BootWorker")
+            return self._cluster.handle(message)
+        except CoprocessorError as error:
+            return [m.Failure(error.code, error.what, error.why, error.next)]
+
+    def work(self) -> list[Any]:
+        """Executes at most one proven link; notices, or nothing where there is no work."""
+        return [] if self._cluster is None else self._cluster.work()
+
+    def claims(self) -> ReportClaims:
+        """What evidence must bind now (PROTOCOL 1.2). Raises CoprocessorError before boot and first header."""
+        if self._cluster is None:
+            raise CallerMisuse("enclave.not_booted", "evidence was asked for before BootWorker")
+        return self._cluster.claims()
+
+    def chain_time(self) -> int:
+        """Timestamp of the newest finalised block, seconds."""
+        if self._cluster is None:
+            raise CallerMisuse("enclave.not_booted", "the time was asked for before BootWorker")
+        return self._cluster.view.head.timestamp
+
+    def checkpoint_hash(self) -> Digest:
+        """Hash of the first header taken."""
+        return self.claims().checkpoint_hash
+
+    def _boot(self, message: m.BootWorker) -> m.Booted:
+        if self._cluster is not None:
+            raise CallerMisuse("enclave.booted", "this enclave was booted before", next="start another process")
+        network, _ = network_from_json(message.network)
+        if self._around.simulated and not network.configuration.allow_simulated:
+            raise EvidenceRefused(
+                "attestation.simulated_refused",
+                "this machine's TEE is simulated, and the network accepts real hardware only",
+                next="run on TEE hardware, or join a network that allows simulation",
+            )
+        operator = Address(checked_address(message.operator, "operator"))
+        cluster = ClusterId(checked_digest(message.cluster, "cluster"))
+        self._cluster = _Cluster(self._around, network, operator, cluster)
+        keys = self._cluster.keys
+        return m.Booted(
+            keys.signing.address,
+            keys.signing.public_key,
+            keys.sealing.public_key,
+            self._around.platform,
+            self._around.simulated,
+        )
+
+
+class _Cluster:
+    """Everything of one booted worker."""
+
+    def __init__(self, around: WorkerSurroundings, network: Network, operator: Address, cluster: ClusterId) -> None:
+        self._around = around
+        self._network = compute_network_id(network)
+        self._configuration = network.configuration
+        self._operator = operator
+        self._id = cluster
+        chain_id = network.configuration.chain_id
+        inbox = network.configuration.contract("Inbox").address
+        self.keys = EnclaveKeys(around.entropy)
+        self.view = ChainView(network.configuration)
+        self._replay = InboxReplay(chain_id, inbox, cluster)
+        self._history = History(GENESIS_ROOT, compute_genesis_head(chain_id, inbox, cluster))
+        self._codes = CodeStore()
+        self._programs = ProgramTable()
+        self._state = ClusterState(self._network)
+        self._executor = Executor(around.executor, around.guest_wasm, self._entries)
+        insecure = network.configuration.allow_simulated
+        self._acquisition = ClusterKeyAcquisition(self._network, cluster, insecure, self.keys, around.entropy)
+        self._cluster_keys: dict[int, ClusterKeys] = {}
+        self._transition: Transition | None = None
+        self._epoch = 0
+        self._asked_code: CodeHash | None = None
+        self._halted: CoprocessorError | None = None
+        self._handlers: dict[type, Callable[[Any], list[Any]]] = {
+            m.Headers: self._on_headers,
+            m.ChainProof: self._on_proof,
+            m.GetStatus: lambda _: [self._status()],
+            m.PrepareGuest: self._on_prepare,
+            m.RequestTicket: lambda _: [m.TicketRequested(self._acquisition.make_nonce())],
+            m.Tickets: self._on_tickets,
+            m.Partials: self._on_partials,
+            m.Links: self._on_links,
+            m.Code: self._on_code,
+            m.MakeReceipt: self._on_receipt,
+            m.Query: self._on_query,
+        }
+
+    def handle(self, message: Any) -> list[Any]:
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            raise MalformedInput("message.unexpected", f"a worker takes no {type(message).__name__} here")
+        return handler(message)
+
+    def claims(self) -> ReportClaims:
+        head = self.view.head
+        return ReportClaims(
+            configuration=compute_configuration_hash(self._configuration),
+            registry=self._configuration.contract("Registry").address,
+            operator=self._operator,
+            signing_key=self.keys.signing.public_key,
+            sealing_key=self.keys.sealing.public_key,
+            checkpoint_hash=self.view.checkpoint.hash,
+            block_hash=head.hash,
+            block_number=head.number,
+        )
+
+    # ---- chain
+
+    def _on_headers(self, message: m.Headers) -> list[Any]:
+        head = self.view.extend(message)
+        return [m.Head(head.number, head.hash)]
+
+    def _on_proof(self, message: m.ChainProof) -> list[Any]:
+        self.view.accept(message)
+        proven = {(account.contract, slot.slot) for account in message.accounts for slot in account.slots}
+        head, count = layout.inbox_head(self._id), layout.inbox_count(self._id)
+        if {("Inbox", head), ("Inbox", count)} <= proven:  # head and count are read from one proof (PROTOCOL 3.1)
+            self._replay.set_target(self.view.value("Inbox", count), Digest(self.view.digest("Inbox", head)))
+        settled, root = layout.settled(self._id, "count"), layout.settled(self._id, "root")
+        if {("Settlement", settled), ("Settlement", root)} <= proven:
+            self._compare_settled(self.view.value("Settlement", settled), self.view.digest("Settlement", root))
+        return [m.ProofAccepted(message.block_number)]
+
+    def _compare_settled(self, count: int, root: bytes) -> None:
+        try:
+            self._history.set_settled(count, StateRoot(root))
+        except EvidenceRefused as error:
+            self._halted = error
+            raise
+
+    def _on_links(self, message: m.Links) -> list[Any]:
+        self._replay.add([_link(data) for data in message.links])
+        return [m.LinksAccepted(self._replay.buffered, self._replay.proven, self._history.count)]
+
+    # ---- keys
+
+    def _worker_id(self) -> WorkerId:
+        worker = self.view.digest("Registry", layout.registry_worker_of(self.keys.signing.address))
+        if not any(worker):
+            raise EvidenceRefused("worker.not_admitted", "the chain does not know this enclave's signing key yet")
+        return WorkerId(worker)
+
+    def _on_tickets(self, message: m.Tickets) -> list[Any]:
+        request = self._acquisition.make_request(self.view, self._worker_id(), message.epoch, message.tickets)
+        return [m.ReleaseRequested(request)]
+
+    def _on_partials(self, message: m.Partials) -> list[Any]:
+        keys = self._acquisition.combine(self.view, message.master_key, message.share_keys, message.partials)
+        if keys.identity.epoch != message.epoch:
+            raise MalformedInput("keys.epoch", f"epoch {keys.identity.epoch} was asked for, not {message.epoch}")
+        self._cluster_keys[message.epoch] = keys
+        return [m.KeysReady(message.epoch)]
+
+    # ---- execution
+
+    def work(self) -> list[Any]:
+        proven = self._replay.peek()
+        if proven is None or self._halted is not None:
+            return []
+        try:
+            return self._execute(proven)
+        except CoprocessorError as error:  # a broken promise of chain, executor or code: never go on guessing
+            self._halted = error
+            return [m.Halted(error.code, error.what, error.why, error.next)]
+
+    def _execute(self, proven: ProvenLink) -> list[Any]:
+        if proven.link.kind == LinkKind.EPOCH and not self._begin_epoch(proven):
+            return []
+        if self._transition is None:
+            raise EvidenceRefused("inbox.no_epoch", "the cluster's inbox does not begin with an epoch")
+        missing = self._transition.missing_code(proven)
+        if missing is not None:
+            if self._asked_code == missing:
+                return []
+            self._asked_code = missing
+            return [m.NeedCode(missing)]
+        applied = self._transition.apply(proven)
+        self._replay.take()
+        root = self._state.root(self._epoch, proven.link.index + 1)
+        self._history.append(root, proven.head, applied.leaves)
+        notices: list[Any] = [m.LinkExecuted(proven.link.index, proven.head, root, applied.outputs)]
+        if proven.link.kind == LinkKind.INSTANTIATE:
+            notices.append(self._sign_input_key(decode_instantiation(proven.link.payload).program))
+        return notices
+
+    def _begin_epoch(self, proven: ProvenLink) -> bool:
+        """Switches keys at an epoch link; False while its keys are not held (PROTOCOL 8.3)."""
+        change = decode_epoch(proven.link.payload)
+        if change.epoch not in self._cluster_keys:
+            return False
+        if change.runtime != self._around.runtime:
+            raise EvidenceRefused(
+                "runtime.mismatch",
+                f"the cluster runs 0x{change.runtime.hex()}, this enclave 0x{self._around.runtime.hex()}",
+                "another engine, guest or limit: fuel and results would not be comparable",
+                "install the release that the cluster runs",
+            )
+        if self._epoch != 0:
+            raise EvidenceRefused(
+                "epoch.change", f"epoch {change.epoch} follows {self._epoch}: this release holds one epoch a cluster"
+            )
+        self._epoch = change.epoch
+        self._transition = Transition(
+            self._network,
+            self._configuration.chain_id,
+            self._configuration.contract("Inbox").address,
+            self._cluster_keys[change.epoch],
+            self._executor,
+            self._codes,
+            self._programs,
+            self._state,
+        )
+        return True
+
+    def _sign_input_key(self, program: ProgramId) -> m.InputKeySigned:
+        key = self._cluster_keys[self._epoch].program(program).input_key.public_key
+        record = InputKeyRecord(self._network, self._id, program, self._epoch, key)
+        programs = self._configuration.contract("Programs").address
+        signature = self.keys.signing.sign(record.digest(self._configuration.chain_id, programs))
+        return m.InputKeySigned(program, self._epoch, key, signature)
+
+    def _entries(self, program: ProgramId) -> dict[bytes, bytes]:
+        return self._state.program(program).entries
+
+    def _on_code(self, message: m.Code) -> list[Any]:
+        self._codes.add(CodeHash(checked_digest(message.code_hash, "code hash")), message.chunks)
+        return [m.Ready()]
+
+    def _on_prepare(self, message: m.PrepareGuest) -> list[Any]:
+        source = self._around.guest_digest(message.language)
+        cached = self._around.cache.open(CacheKind.COMPILED, source, message.cached) if message.cached else None
+        compiled = self._executor.prepare_guest(message.language, cached)
+        if compiled is None:
+            return [m.Ready()]
+        sealed = self._around.cache.seal(CacheKind.COMPILED, source, compiled, self._around.entropy(32))
+        return [m.Ready(), m.KeepCache(f"guest-{message.language}", sealed)]
+
+    # ---- receipts, queries, status
+
+    def _on_receipt(self, message: m.MakeReceipt) -> list[Any]:
+        if self._halted is not None:
+            raise self._halted
+        if self._epoch == 0:
+            raise CallerMisuse("receipt.no_epoch", "nothing is executed yet")
+        previous, root, inbox_head, outputs_root = self._history.range(message.first, message.to)
+        block = self.view.head
+        receipt = Receipt(
+            network=self._network,
+            cluster=self._id,
+            epoch=self._epoch,
+            runtime=self._around.runtime,
+            first=message.first,
+            to=message.to,
+            inbox_head=inbox_head,
+            previous_root=previous,
+            new_root=root,
+            outputs_root=outputs_root,
+            block_number=block.number,
+            block_hash=block.hash,
+        )
+        settlement = self._configuration.contract("Settlement").address
+        signature = self.keys.signing.sign(receipt.digest(self._configuration.chain_id, settlement))
+        return [m.SignedReceipt(*(getattr(receipt, name) for name in Receipt.__slots__), signature)]
+
+    def _on_query(self, message: m.Query) -> list[Any]:
+        try:
+            if self._halted is not None:
+                raise self._halted
+            return [m.Answer(message.tag, self._query_service().answer(message), None)]
+        except CoprocessorError as error:
+            failure = m.Failure(error.code, error.what, error.why, error.next)
+            return [m.Answer(message.tag, b"", failure)]
+
+    def _query_service(self) -> QueryService:
+        keys = self._cluster_keys.get(self._epoch)
+        if keys is None:
+            raise EvidenceRefused("query.no_keys", "this worker does not hold the cluster's keys yet", next="try again")
+        return QueryService(
+            network=self._network,
+            chain_id=self._configuration.chain_id,
+            cluster=self._id,
+            worker=self._worker_id(),
+            keys=keys,
+            signing=self.keys.signing,
+            view=self.view,
+            programs=self._programs,
+            executor=self._executor,
+            executed=self._history.count,
+            proven=self._replay.proven,
+            state_root=self._history.root,
+            entropy=self._around.entropy,
+        )
+
+    def _status(self) -> m.Status:
+        head = self.view.head
+        return m.Status(
+            block_number=head.number,
+            buffered=self._replay.buffered,
+            proven=self._replay.proven,
+            executed=self._history.count,
+            epoch=self._epoch,
+            has_keys=bool(self._cluster_keys),
+            state_root=self._history.root,
+        )
+
+
+def _link(data: m.LinkData) -> Link:
+    return Link(
+        data.index,
+        data.kind,
+        Address(checked_address(data.origin, "origin")),
+        Address(checked_address(data.payer, "payer")),
+        data.item_count,
+        data.fuel_limit,
+        data.fee_limit,
+        data.block_number,
+        data.timestamp,
+        Digest(checked_digest(data.prevrandao, "prevrandao")),
+        data.payload,
+    )

@@ -1,0 +1,84 @@
+"""The worker's enclave process: the core, and the executor processes that it alone feeds."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from coprocessor.enclave.executor_port import ExecutorDied
+from coprocessor.enclave.loop import serve
+from coprocessor.enclave.messages import WORKER_REPLIES, WORKER_REQUESTS
+from coprocessor.enclave.process import read_start
+from coprocessor.enclave.worker import WorkerCore, WorkerSurroundings
+from coprocessor.sandbox import supervisor
+from coprocessor.sandbox.python_guest import guest_digest, load_guest_wasm
+from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
+from coprocessor.values.errors import CallerMisuse
+
+__all__ = ["main"]
+
+
+class ProcessPort:
+    """An executor in a child process that is replaced when it dies."""
+
+    def __init__(self) -> None:
+        self._handle: supervisor.ExecutorHandle | None = None
+
+    def ask(self, request: Any) -> Any:
+        """The reply. Raises ExecutorDied."""
+        if self._handle is None:
+            self._handle = supervisor.ExecutorHandle()
+        try:
+            return self._handle.ask(request)
+        except supervisor.ExecutorDied as error:
+            raise ExecutorDied(error.code, error.what, error.why, error.next) from error
+
+    def restart(self) -> None:
+        """A new, empty executor."""
+        if self._handle is not None:
+            self._handle.kill()
+        self._handle = supervisor.ExecutorHandle()
+
+    def close(self) -> None:
+        """Ends the executor."""
+        if self._handle is not None:
+            self._handle.close()
+
+
+def main() -> None:
+    """Serves one host over the inherited socket until it stops."""
+    start = read_start("enclave of a worker")
+    port = ProcessPort()
+    surroundings = WorkerSurroundings(
+        entropy=os.urandom,
+        executor=port,
+        guest_wasm=_guest_wasm,
+        guest_digest=_guest_digest,
+        runtime=compute_runtime_id(engine_version(), (guest_digest(),)),
+        seal_key=start.attester.seal_key(b"code-cache"),
+        platform=start.platform,
+        simulated=start.attester.is_simulated,
+    )
+    try:
+        serve(start.channel, WorkerCore(surroundings), start.attester, WORKER_REQUESTS, WORKER_REPLIES)
+    finally:
+        port.close()
+
+
+def _guest_wasm(language: str) -> bytes:
+    _check_language(language)
+    return load_guest_wasm()
+
+
+def _guest_digest(language: str) -> bytes:
+    _check_language(language)
+    return guest_digest()
+
+
+def _check_language(language: str) -> None:
+    if language != "python":
+        raise CallerMisuse("guest.unknown", f"there is no guest for {language!r}", next="python is the one there is")
+
+
+if __name__ == "__main__":
+    main()
