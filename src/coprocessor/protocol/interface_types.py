@@ -388,7 +388,10 @@ def _inside(step: str, convert: Any, value: Any) -> Any:
 
 def shown(value: object) -> str:
     """A value as messages show it: its type, and its text where that is short."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # an integer with more digits than Python writes
+        return type(value).__name__
     return f"{type(value).__name__} {text}" if len(text) <= 60 else type(value).__name__
 
 

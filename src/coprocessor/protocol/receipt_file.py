@@ -101,7 +101,7 @@ class ReceiptFile:
         signatures: exactly a quorum, ascending by signer.
         leaf: the item's public outcome.
         place: where the leaf stands among the receipt's outputs.
-        sealed_output: what the leaf's ``ciphertext_hash`` commits to; empty where that is zero, since the output is public.
+        sealed_output: what the leaf's ``ciphertext_hash`` commits to; empty where that is zero: a public output.
         opened: the readable output, or None.
         proof: in the order of ``receipt_verdict.required_slots``.
     """
