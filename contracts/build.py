@@ -15,11 +15,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import vyper
-from vyper.compiler import CompilerData
-from vyper.compiler.input_bundle import FilesystemInputBundle
-from vyper.compiler.output import build_abi_output, build_layout_output
-from vyper.compiler.settings import Settings
+import vyper  # type: ignore[import-untyped]
+from vyper.compiler import CompilerData  # type: ignore[import-untyped]
+from vyper.compiler.input_bundle import FilesystemInputBundle  # type: ignore[import-untyped]
+from vyper.compiler.output import build_abi_output, build_layout_output  # type: ignore[import-untyped]
+from vyper.compiler.settings import Settings  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).resolve().parent
 ARTIFACTS = ROOT.parent / "src" / "coprocessor" / "chain" / "artifacts"
@@ -45,9 +45,10 @@ def compile_contract(source: str) -> dict[str, Any]:
         source: path below this folder.
 
     Returns:
-        ``name``; ``compiler``; ``evm_version``; ``abi``; ``bytecode`` (what a deployment sends before its arguments);
-        ``runtime_template`` (deployed code before its immutables); ``immutables`` (name, type, offset after the template
-        and length, in bytes); ``storage_layout`` (by name: type and slot); ``source_sha256`` over the source and all it imports.
+        ``name``; ``compiler``; ``evm_version``; ``abi``; ``bytecode``: what a deployment sends before its arguments;
+        ``runtime_template``: deployed code before its immutables; ``immutables``: name, type, offset after the template
+        and length, in bytes; ``storage_layout``: type and slot by name; ``source_sha256``: over the source and all that
+        it imports.
     """
     bundle = FilesystemInputBundle([ROOT])
     settings = Settings(evm_version=EVM_VERSION)
