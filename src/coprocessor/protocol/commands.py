@@ -135,7 +135,6 @@ def method_selector(name: str) -> bytes:
 
 def derive_reply_secret(author: PrivateKey, network: NetworkId, program: ProgramId, nonce: int) -> bytes:
     """The 16 bytes that open one output: of the author's key and the nonce, so nothing need be kept (PROTOCOL 6.1)."""
-    (PROTOCOL 6.1)."""
     context = Label.REPLY_SECRET.context(network, program, nonce.to_bytes(8, "big"))
     return hmac_sha256(author.secret, context)[:REPLY_SECRET_LENGTH]
 
