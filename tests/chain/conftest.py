@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import pytest
-from tests.support.node import DevNode, run_dev_node
 
 from coprocessor.chain.deployment import DeploymentOptions
 from coprocessor.chain.development import development_keys
@@ -16,6 +15,7 @@ from coprocessor.chain.node import Node
 from coprocessor.chain.rpc import RpcClient, RpcOptions
 from coprocessor.values.identities import Address, Digest
 from coprocessor.values.network import AttestationFloor
+from tests.support.node import DevNode, run_dev_node
 
 T = TypeVar("T")
 

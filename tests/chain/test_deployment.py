@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.anvil import run_anvil
-from tests.support.node import DevNode
 
 from coprocessor.chain.deployment import (
     ClusterTerms,
@@ -26,6 +24,8 @@ from coprocessor.devnode.accounts import development_accounts
 from coprocessor.protocol.genesis import compute_configuration_hash
 from coprocessor.values.errors import CallerMisuse
 from coprocessor.values.identities import Address, Digest, NetworkId
+from tests.support.anvil import run_anvil
+from tests.support.node import DevNode
 
 from .conftest import connected, deployment_options
 

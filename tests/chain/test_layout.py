@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.node import DevNode
 
 from coprocessor.chain.artifacts import load_artifact
 from coprocessor.chain.deployment import ClusterTerms, NetworkContracts, create_cluster, deploy_contracts
@@ -19,6 +18,7 @@ from coprocessor.headers.sealed import SealedSource
 from coprocessor.protocol import layout
 from coprocessor.protocol.genesis import compute_configuration_hash
 from coprocessor.values.errors import CallerMisuse
+from tests.support.node import DevNode
 
 from .conftest import connected, deployment_options
 

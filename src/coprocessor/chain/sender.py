@@ -106,8 +106,8 @@ class TransactionSender:
             try:
                 await self._hand_in(pending, transaction)
             except RpcError as error:
-                # Another process sends from the same account: its transaction came first, so take the next nonce.
-                if attempt + 1 == _NONCE_ATTEMPTS or not _says(error, _NONCE_USED + _UNDERPRICED):
+                # Another process sends from the same account, perhaps the very same: its transaction came first.
+                if attempt + 1 == _NONCE_ATTEMPTS or not _says(error, _NONCE_USED + _UNDERPRICED + _KNOWN_ALREADY):
                     raise
             else:
                 self._outstanding[nonce] = pending
@@ -130,8 +130,7 @@ class TransactionSender:
                     error.what,
                     "send it some of the chain's currency",
                 ) from error
-            if not _says(error, _KNOWN_ALREADY):
-                raise
+            raise
         pending.transaction = transaction
         pending.sent.append(signed)
 
@@ -182,7 +181,7 @@ class TransactionSender:
         try:
             await self._hand_in(pending, dearer)
         except RpcError as error:
-            if not _says(error, _NONCE_USED):
+            if not _says(error, _NONCE_USED + _KNOWN_ALREADY):
                 raise
 
     async def _resend_forgotten(self) -> None:
