@@ -16,6 +16,7 @@ from coprocessor.keys.dealing import (
     Complaint,
     Dealing,
     DkgSession,
+    EncryptedShare,
     commitment_digest,
     deal,
     is_complaint_upheld,
@@ -40,8 +41,11 @@ def corrupt_share(dealer: int, receiver: int) -> Callable[[list[Dealing]], list[
         out = []
         for dealing in dealings:
             if dealing.dealer == dealer:
-                shares = {i: bytes((s[0] ^ 1, *s[1:])) if i == receiver else s for i, s in dealing.shares}
-                dealing = dataclasses.replace(dealing, shares=tuple(shares.items()))
+                shares = (
+                    EncryptedShare(s.receiver, bytes((s.data[0] ^ 1, *s.data[1:]))) if s.receiver == receiver else s
+                    for s in dealing.shares
+                )
+                dealing = dataclasses.replace(dealing, shares=tuple(shares))
             out.append(dealing)
         return out
 
@@ -99,6 +103,10 @@ def test_without_a_complaint_in_time_the_cheated_member_learns_it() -> None:
     assert caught.value.code == "dkg.own_share"
 
 
+def plus(number: bytes, more: int) -> bytes:
+    return ((int.from_bytes(number, "big") + more) % ORDER).to_bytes(32, "big")
+
+
 def test_false_and_forged_complaints_fail_and_name_the_accuser() -> None:
     session = fresh_session(2, 3)
     ceremony = Ceremony(session, fresh_members(session))
@@ -109,10 +117,12 @@ def test_false_and_forged_complaints_fail_and_name_the_accuser() -> None:
     false = make_complaint(session, honest, 3, liar._ceremony_key)
     forgeries = [
         false,
-        dataclasses.replace(false, challenge=(false.challenge + 1) % ORDER),
-        dataclasses.replace(false, response=false.response - 1),
-        dataclasses.replace(false, response=ORDER + 1),
-        dataclasses.replace(false, challenge=0),
+        dataclasses.replace(false, challenge=plus(false.challenge, 1)),
+        dataclasses.replace(false, challenge=bytes(32)),
+        dataclasses.replace(false, challenge=false.challenge[1:]),
+        dataclasses.replace(false, response=plus(false.response, -1)),
+        dataclasses.replace(false, response=false.response + b"\0"),
+        dataclasses.replace(false, response=b"\xff" * 32),
         dataclasses.replace(false, point=SecretScalar(5).g1_element()),
         dataclasses.replace(false, point=b"\xc0" + bytes(47)),
         dataclasses.replace(false, accuser=2),
@@ -197,8 +207,8 @@ POINT = SecretScalar(77).public_key()
         (lambda d: dataclasses.replace(d, commitment=(b"\xc0" + bytes(95), *d.commitment[1:])), "bls.point"),
         (lambda d: dataclasses.replace(d, ephemeral=b"\xff" * 48), "bls.point"),
         (lambda d: dataclasses.replace(d, shares=d.shares[:-1]), "dkg.shares"),
-        (lambda d: dataclasses.replace(d, shares=(*d.shares, (4, bytes(32)))), "dkg.shares"),
-        (lambda d: dataclasses.replace(d, shares=((1, bytes(31)), *d.shares[1:])), "dkg.shares"),
+        (lambda d: dataclasses.replace(d, shares=(*d.shares, EncryptedShare(4, bytes(32)))), "dkg.shares"),
+        (lambda d: dataclasses.replace(d, shares=(EncryptedShare(1, bytes(31)), *d.shares[1:])), "dkg.shares"),
     ],
 )
 def test_public_checks_exclude_a_dealer(change: Callable[[Dealing], Dealing], code: str) -> None:
@@ -257,6 +267,11 @@ def test_only_the_first_message_of_a_member_counts() -> None:
     worse = corrupt_share(1, 2)(honest.dealings)
     again = judge(session, honest.announcements + late, honest.dealings + worse, honest.complaints * 2)
     assert again == expected
+    member = honest.members[1]
+    assert member.finish(expected, honest.dealings + worse) == member.finish(expected, honest.dealings)
+    with pytest.raises(CallerMisuse) as caught:
+        member.finish(expected, honest.dealings[1:])
+    assert caught.value.code == "dkg.dealings"
 
 
 def test_a_dealer_refuses_to_reveal_for_a_second_list_of_members() -> None:
@@ -285,7 +300,7 @@ def test_a_plaintext_share_never_stands_in_a_dealing() -> None:
     session = fresh_session(1, 1)
     polynomial = Polynomial([SecretScalar(9)])
     dealing = deal(session, 1, polynomial, SecretScalar(8), {1: SecretScalar(7).g1_element()})
-    assert dealing.shares[0][1] != polynomial.evaluate(1).to_bytes()
+    assert dealing.shares[0].data != polynomial.evaluate(1).to_bytes()
 
 
 @pytest.mark.parametrize(
@@ -384,7 +399,7 @@ def test_members_print_redacted_and_belong_to_the_session() -> None:
 
 def random_complaint() -> st.SearchStrategy[Complaint]:
     points = st.one_of(st.binary(min_size=48, max_size=48), st.just(SecretScalar(5).g1_element()))
-    numbers = st.integers(-1, ORDER)
+    numbers = st.one_of(st.binary(max_size=33), st.integers(0, ORDER).map(lambda n: n.to_bytes(32, "big")))
     return st.builds(Complaint, st.integers(0, 5), st.integers(0, 5), points, numbers, numbers)
 
 

@@ -25,6 +25,7 @@ from typing import Final
 
 from coprocessor.crypto.bls import (
     ORDER,
+    SCALAR_LENGTH,
     BlsPublicKey,
     BlsSignature,
     G1Element,
@@ -47,6 +48,7 @@ __all__ = [
     "Complaint",
     "Dealing",
     "DkgSession",
+    "EncryptedShare",
     "commitment_digest",
     "deal",
     "is_complaint_upheld",
@@ -55,7 +57,7 @@ __all__ = [
     "verify_dealing",
 ]
 
-_SHARE_LENGTH: Final = 32
+_SHARE_LENGTH: Final = SCALAR_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,14 @@ class DkgSession:
 
 
 @dataclass(frozen=True, slots=True)
+class EncryptedShare:
+    """A receiver's index and its share under a one-time pad, 32 bytes."""
+
+    receiver: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Dealing:
     """What a dealer reveals.
 
@@ -125,14 +135,14 @@ class Dealing:
         commitment: t points, the polynomial's commitment.
         possession: signature of the constant term over session, dealer and commitment.
         ephemeral: the dealer's Diffie-Hellman point.
-        shares: (receiver, 32 encrypted bytes), one for each receiver, ascending.
+        shares: one for each receiver that announced itself, ascending.
     """
 
     dealer: int
     commitment: tuple[BlsPublicKey, ...]
     possession: BlsSignature
     ephemeral: G1Element
-    shares: tuple[tuple[int, bytes], ...]
+    shares: tuple[EncryptedShare, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +152,14 @@ class Complaint:
     Args:
         accuser, dealer: indices.
         point: the Diffie-Hellman point of the accuser's ceremony key and the dealer's ephemeral point.
-        challenge, response: proof that ``point`` is that point; each in [0, order - 1].
+        challenge, response: proof that ``point`` is that point; 32 bytes each, numbers below the order.
     """
 
     accuser: int
     dealer: int
     point: G1Element
-    challenge: int
-    response: int
+    challenge: bytes
+    response: bytes
 
 
 def deal(
@@ -172,7 +182,7 @@ def deal(
         if receiver in receiver_keys:
             point = ephemeral.multiply_g1(receiver_keys[receiver])
             pad = _pad(session, dealer, receiver, point)
-            shares.append((receiver, _xor(polynomial.evaluate(receiver).to_bytes(), pad)))
+            shares.append(EncryptedShare(receiver, _xor(polynomial.evaluate(receiver).to_bytes(), pad)))
     return Dealing(dealer, commitment, possession, ephemeral.g1_element(), tuple(shares))
 
 
@@ -199,9 +209,9 @@ def verify_dealing(session: DkgSession, dealing: Dealing, receivers: frozenset[i
     required = session.constant_of(dealing.dealer)
     if required is not None and dealing.commitment[0] != required:  # rule 4
         raise EvidenceRefused("dkg.constant", f"dealer {dealing.dealer} hands over something else than its share")
-    if [receiver for receiver, _ in dealing.shares] != sorted(receivers):
+    if [share.receiver for share in dealing.shares] != sorted(receivers):
         raise MalformedInput("dkg.shares", f"dealer {dealing.dealer} does not deal to exactly the receivers")
-    if any(len(share) != _SHARE_LENGTH for _, share in dealing.shares):
+    if any(len(share.data) != _SHARE_LENGTH for share in dealing.shares):
         raise MalformedInput("dkg.shares", f"an encrypted share of dealer {dealing.dealer} is not 32 bytes long")
     message = _possession_message(session, dealing.dealer, dealing.commitment)  # rule 2
     verify_signature(dealing.commitment[0], message, Purpose.POSSESSION, dealing.possession)
@@ -230,28 +240,30 @@ def make_complaint(session: DkgSession, dealing: Dealing, receiver: int, ceremon
         (nonce.g1_element(), nonce.multiply_g1(dealing.ephemeral)),
     )
     response = (nonce.value + challenge * ceremony_key.value) % ORDER
-    return Complaint(receiver, dealing.dealer, point, challenge, response)
+    return Complaint(receiver, dealing.dealer, point, _scalar_bytes(challenge), _scalar_bytes(response))
 
 
 def is_complaint_upheld(session: DkgSession, dealing: Dealing, receiver_key: G1Element, complaint: Complaint) -> bool:
     """True where the dealer cheated, False where the accuser's complaint is false or its proof is wrong."""
-    if not (0 <= complaint.challenge < ORDER and 0 < complaint.response < ORDER):
+    challenge, response = (int.from_bytes(part, "big") for part in (complaint.challenge, complaint.response))
+    if len(complaint.challenge) != SCALAR_LENGTH or len(complaint.response) != SCALAR_LENGTH:
+        return False
+    if challenge >= ORDER or response >= ORDER:
         return False
     try:
-        minus = ORDER - complaint.challenge
-        own = combine_g1([g1_generator(), receiver_key], [complaint.response, minus])
-        shared = combine_g1([dealing.ephemeral, complaint.point], [complaint.response, minus])
+        own = combine_g1([g1_generator(), receiver_key], [response, ORDER - challenge])
+        shared = combine_g1([dealing.ephemeral, complaint.point], [response, ORDER - challenge])
     except CoprocessorError:
         return False
     context = session.context(Label.DKG_COMPLAINT, _number(dealing.dealer), _number(complaint.accuser))
     points = (receiver_key, dealing.ephemeral, complaint.point)
-    if complaint.challenge != _challenge(context, points, (own, shared)):
+    if challenge != _challenge(context, points, (own, shared)):
         return False
     return _decrypt(session, dealing, complaint.accuser, complaint.point) is None
 
 
 def _decrypt(session: DkgSession, dealing: Dealing, receiver: int, point: G1Element) -> SecretScalar | None:
-    encrypted = dict(dealing.shares).get(receiver)
+    encrypted = next((share.data for share in dealing.shares if share.receiver == receiver), None)
     if encrypted is None:
         raise EvidenceRefused("dkg.not_a_receiver", f"dealer {dealing.dealer} deals nothing to member {receiver}")
     try:
@@ -273,6 +285,10 @@ def _pad(session: DkgSession, dealer: int, receiver: int, point: G1Element) -> b
 
 def _challenge(context: bytes, points: tuple[G1Element, ...], announced: tuple[G1Element, ...]) -> int:
     return int.from_bytes(sha512(context + b"".join(points) + b"".join(announced)), "big") % ORDER
+
+
+def _scalar_bytes(value: int) -> bytes:
+    return value.to_bytes(SCALAR_LENGTH, "big")
 
 
 def _number(index: int) -> bytes:

@@ -88,7 +88,16 @@ class DkgMember:
         constant: in a handover, the old share that is dealt; otherwise None.
     """
 
-    __slots__ = ("_announcements", "_ceremony_key", "_ephemeral", "_polynomial", "dealer", "receiver", "session")
+    __slots__ = (
+        "_announcements",
+        "_ceremony_key",
+        "_ephemeral",
+        "_opened",
+        "_polynomial",
+        "dealer",
+        "receiver",
+        "session",
+    )
 
     def __init__(
         self,
@@ -114,6 +123,7 @@ class DkgMember:
         rest = (self._derive(entropy, b"coefficient", bytes((k,))) for k in range(1, session.threshold))
         self._polynomial = Polynomial((first, *rest))
         self._announcements: dict[int, G1Element] | None = None
+        self._opened: dict[int, tuple[Dealing, SecretScalar]] = {}
 
     def _derive(self, entropy: bytes, *parts: bytes) -> SecretScalar:
         who = bytes((self.receiver, self.dealer))
@@ -150,7 +160,7 @@ class DkgMember:
         return tuple(
             make_complaint(self.session, dealing, self.receiver, self._ceremony_key)
             for dealing in sound.values()
-            if open_share(self.session, dealing, self.receiver, self._ceremony_key) is None
+            if self._open(dealing) is None
         )
 
     def finish(self, judgement: Judgement, dealings: Iterable[Dealing]) -> KeyShare:
@@ -164,17 +174,29 @@ class DkgMember:
         """
         if not self.receiver:
             raise CallerMisuse("dkg.members", "this member receives no share")
-        weights = _weights(self.session, judgement.qualified)
+        first = _first_by_dealer(dealings)
         total = 0
-        for dealing in dealings:
-            if dealing.dealer in weights:
-                share = open_share(self.session, dealing, self.receiver, self._ceremony_key)
-                if share is None:
-                    raise EvidenceRefused(
-                        "dkg.own_share", f"dealer {dealing.dealer}'s share is wrong and no complaint was made in time"
-                    )
-                total += weights[dealing.dealer] * share.value
+        for dealer, weight in _weights(self.session, judgement.qualified).items():
+            dealing = first.get(dealer)
+            if dealing is None:
+                raise CallerMisuse("dkg.dealings", f"the dealing of qualified dealer {dealer} is not given")
+            share = self._open(dealing)
+            if share is None:
+                raise EvidenceRefused(
+                    "dkg.own_share", f"dealer {dealer}'s share is wrong and no complaint was made in time"
+                )
+            total += weight * share.value
         return KeyShare(self.receiver, SecretScalar(total % ORDER), judgement.committee)
+
+    def _open(self, dealing: Dealing) -> SecretScalar | None:
+        """This member's share in a dealing; what was opened for complaints is not opened again at the end."""
+        known = self._opened.get(dealing.dealer)
+        if known is not None and known[0] == dealing:
+            return known[1]
+        share = open_share(self.session, dealing, self.receiver, self._ceremony_key)
+        if share is not None:
+            self._opened[dealing.dealer] = dealing, share
+        return share
 
     def __repr__(self) -> str:
         return f"DkgMember(receiver={self.receiver}, dealer={self.dealer}, redacted)"
@@ -254,9 +276,7 @@ def _sound_dealings(
     digests: dict[int, bytes] = {}
     for announcement in announcements:
         digests.setdefault(announcement.dealer, announcement.digest)
-    first: dict[int, Dealing] = {}
-    for dealing in dealings:
-        first.setdefault(dealing.dealer, dealing)
+    first = _first_by_dealer(dealings)
     sound: dict[int, Dealing] = {}
     reasons: dict[int, str] = {}
     for dealer in session.dealers:
@@ -272,6 +292,13 @@ def _sound_dealings(
             except CoprocessorError as error:
                 reasons[dealer] = error.code
     return sound, keys, reasons
+
+
+def _first_by_dealer(dealings: Iterable[Dealing]) -> dict[int, Dealing]:
+    first: dict[int, Dealing] = {}
+    for dealing in dealings:
+        first.setdefault(dealing.dealer, dealing)
+    return first
 
 
 def _weights(session: DkgSession, qualified: tuple[int, ...]) -> Mapping[int, int]:
