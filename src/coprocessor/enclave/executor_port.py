@@ -83,7 +83,8 @@ class Executor:
         if native is None:
             raise InternalError("executor.guest", f"the executor gave no native code of the {language} guest")
         self._guests[language] = native
-        return reply.compiled
+        made: bytes | None = reply.compiled
+        return made
 
     def load(self, program: Program) -> Loaded | LoadFailed:
         """Makes ``program`` callable, with an empty state."""

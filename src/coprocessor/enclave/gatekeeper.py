@@ -19,6 +19,7 @@ gatekeeper's own keys, so that a restart goes on (PROTOCOL 9.5).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from coprocessor.attestation.evidence import decode_evidence
@@ -250,7 +251,7 @@ class _Gatekeeper:
         )
         registry = self._configuration.contract("Registry").address
         signature = self.keys.signing.sign(admission.digest(self._configuration.chain_id, registry))
-        return m.AdmissionSigned(*(getattr(admission, name) for name in Admission.__slots__), signature)
+        return m.AdmissionSigned(**asdict(admission), signature=signature)
 
     def _judge(self, message: m.Admit, role: int) -> Verdict:
         if role not in (ROLE_WORKER, ROLE_GATEKEEPER) or message.role != role:

@@ -43,9 +43,9 @@ class CodeStore:
         """
         if not 0 < len(chunks) <= MAX_CODE_CHUNKS or sum(map(len, chunks)) > MAX_CODE_BYTES:
             raise MalformedInput("code.size", f"code has 1 to {MAX_CODE_CHUNKS} chunks, {MAX_CODE_BYTES} bytes at most")
-        rolling = Digest(bytes(32))
+        rolling = CodeHash(bytes(32))
         for chunk in chunks:
-            rolling = keccak256(rolling + keccak256(chunk))
+            rolling = CodeHash(keccak256(rolling + keccak256(chunk)))
         if rolling != code_hash:
             raise EvidenceRefused("code.hash", f"the chunks fold to 0x{rolling.hex()}, not to 0x{code_hash.hex()}")
         self._packages[code_hash] = b"".join(chunks)

@@ -14,6 +14,7 @@ caller MUST call ``work`` until it has nothing more to say.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from coprocessor.attestation.report_data import ReportClaims
@@ -370,7 +371,7 @@ class _Cluster:
         )
         settlement = self._configuration.contract("Settlement").address
         signature = self.keys.signing.sign(receipt.digest(self._configuration.chain_id, settlement))
-        return [m.SignedReceipt(*(getattr(receipt, name) for name in Receipt.__slots__), signature)]
+        return [m.SignedReceipt(**asdict(receipt), signature=signature)]
 
     def _on_query(self, message: m.Query) -> list[Any]:
         try:
