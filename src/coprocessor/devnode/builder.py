@@ -204,7 +204,7 @@ def _transaction_rows(
             "cumulativeGasUsed": hex(item.cumulative_gas),
             "gasUsed": hex(item.outcome.gas_used),
             "effectiveGasPrice": hex(transaction.effective_gas_price(header.base_fee_per_gas or 0)),
-            "contractAddress": to_hex(created) if created and item.outcome.is_success else None,
+            "contractAddress": to_hex(created) if created else None,  # also where the creation failed
             "logsBloom": to_hex(item.bloom),
             "status": "0x1" if item.outcome.is_success else "0x0",
             "type": hex(transaction.type_id),

@@ -73,11 +73,8 @@ async def _serve_until_signal(options: NodeOptions) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    if options.upstream is None:
-        context = serve(options)
-    else:
-        context = serve_upstream(options)
-    async with context as node:
+    start = serve if options.upstream is None else serve_upstream
+    async with start(options) as node:
         sys.stdout.write(msgspec.json.encode(node.to_dict()).decode() + "\n")
         sys.stdout.flush()
         await stop.wait()

@@ -1,16 +1,16 @@
 """A proxy before another node that adds sealed headers; it has no chain of its own.
 
-Everything is forwarded except ``coproc_*``. Headers are rebuilt from the other node's blocks, and one whose hash does not
-come out as that node says is never sealed or served. The folder keeps the sealer's key alone.
+Everything is forwarded except ``coproc_*``. Headers are rebuilt from the other node's blocks, and one whose hash does
+not come out as that node says is never sealed or served. The folder keeps the sealer's key alone.
 
-Trust: this sealer vouches for whatever the other node calls finalised. It suits a consortium's own node or a test; a public
-chain has header sources of its own (PROTOCOL 2.1).
+Trust: this sealer vouches for whatever the other node calls finalised. It suits a consortium's own node or a test; a
+public chain has header sources of its own (PROTOCOL 2.1).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -120,7 +120,7 @@ class UpstreamProxy:
         self._upstream = upstream
         self._sealer = sealer
         self._chain_id = chain_id
-        self._methods = {
+        self._methods: dict[str, tuple[Callable[..., Awaitable[Any]], int]] = {
             "coproc_sealers": (self._sealers, 0),
             "coproc_getSeals": (self._get_seals, 1),
             "coproc_getRawHeaders": (self._get_raw_headers, 2),
@@ -152,14 +152,13 @@ class UpstreamProxy:
 
     async def _handle_own(self, call: dict[str, Any]) -> bytes:
         try:
-            method, arity = self._methods.get(call["method"], (None, 0))
-            if method is None:
-                raise RpcError(
-                    METHOD_NOT_FOUND, f"the method {call['method'][:80]} is not served before an upstream node"
-                )
+            name = call["method"]
+            if name not in self._methods:
+                raise RpcError(METHOD_NOT_FOUND, f"{name[:80]} is not served before an upstream node")
+            method, arity = self._methods[name]
             parameters = call.get("params", [])
             if not isinstance(parameters, list) or len(parameters) != arity:
-                raise RpcError(INVALID_PARAMS, f"{call['method']} takes {arity} parameters")
+                raise RpcError(INVALID_PARAMS, f"{name} takes {arity} parameters")
             result = await method(*parameters)
         except RpcError as error:
             return _encode_error(call, error)
