@@ -31,7 +31,8 @@ GUEST_START = """
 ALLOCATOR = """
   (func (export "phat_alloc") (param $length i32) (result i32)
     (global.get $next)
-    (global.set $next (i32.add (global.get $next) (i32.and (i32.add (local.get $length) (i32.const 15)) (i32.const -16)))))
+    (global.set $next
+      (i32.add (global.get $next) (i32.and (i32.add (local.get $length) (i32.const 15)) (i32.const -16)))))
 """
 EMPTY_OK = """(i64.const 0x40000000007)"""
 """A packed result: 7 bytes at address 1024, which are zero: status ok, no result, no events."""
@@ -55,9 +56,9 @@ def load_program(number: int, wasm: bytes, callees: tuple[int, ...] = ()) -> Loa
         language="wasm",
         code=wasm,
         callees=tuple(program_id(callee) for callee in callees),
-        application_secret=bytes((1, number)) * 16,
-        account_secret=bytes((2, number)) * 16,
-        query_account_secret=bytes((3, number)) * 16,
+        application_secret=bytes((0x51, number)) * 16,
+        account_secret=bytes((0x52, number)) * 16,
+        query_account_secret=bytes((0x53, number)) * 16,
     )
 
 

@@ -59,8 +59,10 @@ def run_on_guest_stack(
         return function(*args, **kwargs)
     results: list[_Result] = []
     errors: list[BaseException] = []
+    is_restored = threading.Event()
 
     def run() -> None:
+        is_restored.wait()
         _current.is_ample = True
         try:
             results.append(function(*args, **kwargs))
@@ -74,6 +76,7 @@ def run_on_guest_stack(
             thread.start()
         finally:
             threading.stack_size(previous)
+    is_restored.set()
     thread.join()
     if errors:
         raise errors[0]

@@ -64,10 +64,10 @@ class SealedCache:
 
     def open(self, kind: CacheKind, source: bytes, entry: bytes) -> bytes | None:
         """The content of an entry, or None where it is not exactly what ``seal`` made for the same arguments."""
+        context = self._context(kind, source)
         start = len(_HEADER) + _SALT_BYTES
         if len(entry) < start or not entry.startswith(_HEADER):
             return None
-        context = self._context(kind, source)
         try:
             return self._cipher(entry[len(_HEADER) : start], context).decrypt(_NONCE, entry[start:], context)
         except InvalidTag:

@@ -1,0 +1,137 @@
+"""The executor as a process: death and restart, malformed frames, deadlines, no open doors."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coprocessor.sandbox.abi import FrameKind
+from coprocessor.sandbox.engine import Engine
+from coprocessor.sandbox.executor import Executor
+from coprocessor.sandbox.executor_messages import (
+    EXECUTOR_REPLIES,
+    Done,
+    ExecutorFailed,
+    Queried,
+    Query,
+    SetState,
+    StateEntry,
+)
+from coprocessor.sandbox.framing import read_frame, write_frame
+from coprocessor.sandbox.outcome import OutcomeKind
+from coprocessor.sandbox.supervisor import ExecutorDied, ExecutorHandle
+from coprocessor.values.errors import MalformedInput
+from tests.sandbox.scenes import call, guest, link, load_program, program_id
+from tests.support.wasm import ROOT
+
+COUNTER = (ROOT / "examples" / "c_counter" / "counter.wasm").read_bytes()
+
+
+@pytest.fixture
+def handle() -> Iterator[ExecutorHandle]:
+    with ExecutorHandle() as started:
+        yield started
+
+
+class _Local:
+    """The same conversation with an executor in this process."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._executor = Executor(engine)
+
+    def ask(self, request: Any) -> Any:
+        return self._executor.handle(request)
+
+
+def _feed(executor: Any, count: int) -> None:
+    executor.ask(load_program(1, COUNTER))
+    assert executor.ask(SetState(program_id(1), (StateEntry(b"count", struct.pack("<Q", count)),))) == Done()
+
+
+def _add(index: int) -> Any:
+    return link(*[call(method="add", arguments=struct.pack("<Q", by)) for by in range(20)], index=index)
+
+
+def test_killed_executor_is_replaced_with_equal_results(engine: Engine) -> None:
+    local = _Local(engine)
+    _feed(local, 100)
+    expected = [local.ask(_add(index)) for index in range(3)]
+
+    first = ExecutorHandle()
+    _feed(first, 100)
+    assert first.ask(_add(0)) == expected[0]
+    os.kill(first.process_id, 9)
+    with pytest.raises(ExecutorDied):
+        first.ask(_add(1))
+    assert not first.is_alive
+    first.close()
+
+    with ExecutorHandle() as second:
+        _feed(second, 100 + 190)
+        assert [second.ask(_add(1)), second.ask(_add(2))] == expected[1:]
+    assert not second.is_alive
+
+
+def test_kill_in_the_middle_of_a_batch_decides_nothing(handle: ExecutorHandle) -> None:
+    """The process dies while a guest loops; the request stays unanswered."""
+    handle.ask(load_program(1, guest("(loop $again (br $again))")))
+    data_sent = link(call(fuel=10**15))
+    killer = threading.Timer(0.3, handle._process.kill)
+    killer.start()
+    with pytest.raises(ExecutorDied) as caught:
+        handle.ask(data_sent)
+    killer.join()
+    assert caught.value.code == "executor.died"
+
+
+def test_query_ends_at_its_deadline(handle: ExecutorHandle) -> None:
+    handle.ask(load_program(1, guest("(loop $again (br $again))")))
+    endless = Query(1, 2, 3, 4, call(kind=FrameKind.QUERY, fuel=10**15), deadline_milliseconds=50)
+    reply = handle.ask(endless)
+    assert isinstance(reply, Queried)
+    assert (reply.outcome.kind, reply.outcome.message) == (OutcomeKind.INTERRUPTED, "the deadline passed")
+    _feed(handle, 0)
+    reply = handle.ask(Query(1, 2, 3, 4, call(method="get", kind=FrameKind.QUERY), 10_000))
+    assert reply.outcome.kind == OutcomeKind.OK
+
+
+def test_malformed_requests_are_answered(handle: ExecutorHandle) -> None:
+    for data in (b"", b"\xff", b"\x81\x64Stop\x00", b"\x81\x66Format"):
+        write_frame(handle._channel, data)
+        answer = read_frame(handle._channel, 1 << 20)
+        assert answer is not None
+        reply = EXECUTOR_REPLIES.decode(answer)
+        assert isinstance(reply, ExecutorFailed)
+        assert not reply.is_fatal
+    assert handle.ask(SetState(program_id(1), ())).code == "executor.program"
+
+
+def test_process_holds_one_socket_and_no_files(handle: ExecutorHandle) -> None:
+    _feed(handle, 1)
+    targets = [os.readlink(path) for path in Path(f"/proc/{handle.process_id}/fd").iterdir() if int(path.name) > 2]
+    assert sum(target.startswith("socket:") for target in targets) == 1
+    assert all(target.startswith(("socket:", "anon_inode:", "/memfd:")) for target in targets)
+
+
+def test_frames() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        write_frame(ours, b"")
+        write_frame(ours, b"abc")
+        assert (read_frame(theirs, 3), read_frame(theirs, 3)) == (b"", b"abc")
+        write_frame(ours, b"abcd")
+        with pytest.raises(MalformedInput):
+            read_frame(theirs, 3)
+        assert theirs.recv(4) == b"abcd"
+        ours.sendall(b"\0\0\0\5ab")
+        ours.shutdown(socket.SHUT_WR)
+        with pytest.raises(EOFError):
+            read_frame(theirs, 5)
+        assert read_frame(theirs, 5) is None
