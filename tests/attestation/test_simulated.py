@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
 
 import dcap_qvl
@@ -11,7 +12,7 @@ from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coprocessor.attestation.evidence import Evidence
+from coprocessor.attestation.evidence import Evidence, EvidenceKind
 from coprocessor.attestation.policy import AttestationPolicy, admit, find_refusals
 from coprocessor.attestation.roots import INTEL_SGX_ROOT, SIMULATED_ROOT, is_genuine
 from coprocessor.attestation.vendors.dcap_quote import parse_quote, trim_quote
@@ -277,6 +278,10 @@ def test_random_quotes_and_collateral_are_malformed(data: bytes) -> None:
         trim_quote(data)
 
 
+def change_collateral(field: str, value: str) -> bytes:
+    return json.dumps(json.loads(SGX.collateral) | {field: value}).encode()
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -287,12 +292,23 @@ def test_random_quotes_and_collateral_are_malformed(data: bytes) -> None:
         SGX.collateral.replace(b'\\"issueDate\\":\\"20', b'\\"issueDate\\":\\"xx'),
         SGX.collateral.replace(b'\\"issueDate\\"', b'\\"other\\"'),
         SGX.collateral[:-1],
+        change_collateral("pck_crl", ""),
+        change_collateral("root_ca_crl", "30003000"),
     ],
 )
 def test_malformed_collateral_is_named(text: bytes) -> None:
     with pytest.raises(MalformedInput) as caught:
         verify_evidence(dataclasses.replace(SGX, collateral=text), NOW)
     assert caught.value.code == "attestation.collateral"
+
+
+def test_a_revocation_list_that_ended_makes_the_collateral_stale() -> None:
+    fresh = json.loads(build_collateral(EvidenceKind.SGX, NOW + 20 * DAY))
+    for field in ("pck_crl", "root_ca_crl"):
+        mixed = json.dumps(fresh | {field: json.loads(SGX.collateral)[field]}).encode()
+        with pytest.raises(EvidenceRefused) as caught:
+            verify_evidence(dataclasses.replace(SGX, collateral=mixed), NOW + 35 * DAY)
+        assert caught.value.code == "attestation.collateral_stale"
 
 
 def test_altered_collateral_is_refused() -> None:

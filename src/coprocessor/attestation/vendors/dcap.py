@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 import dcap_qvl
+from cryptography import x509
 
 from coprocessor.attestation.evidence import Evidence, EvidenceKind, compute_body_digest
 from coprocessor.attestation.roots import VendorRoot, is_genuine
@@ -83,6 +84,7 @@ def _read_collateral(data: bytes) -> tuple[Any, tuple[int, int]]:
         documents = [json.loads(collateral.tcb_info), json.loads(collateral.qe_identity)]
         issued = min(_seconds(document["issueDate"]) for document in documents)
         until = min(_seconds(document["nextUpdate"]) for document in documents)
+        until = min(until, _list_end(collateral.root_ca_crl), _list_end(collateral.pck_crl))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise MalformedInput(
             "attestation.collateral", "the collateral is not readable", str(error), "fetch the collateral anew"
@@ -183,6 +185,14 @@ def _reraise_unless_panic(error: BaseException) -> NoReturn:
     if type(error).__name__ == "PanicException":
         raise ValueError(f"the verifying library failed: {error}") from error
     raise error
+
+
+def _list_end(revocation_list: bytes) -> int:
+    """When the next revocation list is due; a list that does not say is refused."""
+    due = x509.load_der_x509_crl(bytes(revocation_list)).next_update_utc
+    if due is None:
+        raise ValueError("a revocation list does not say when the next is due")
+    return int(due.timestamp())
 
 
 def _seconds(text: str) -> int:
