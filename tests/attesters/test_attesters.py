@@ -16,7 +16,7 @@ from coprocessor.attesters.detect import BACKENDS, find_backends, open_attester
 from coprocessor.attesters.measure import MEASURED_PACKAGES, list_measured_files, measure_package
 from coprocessor.attesters.simulated import SECRET_FILE, SimulatedAttester, simulated_measurement
 from coprocessor.crypto.hashing import sha256
-from coprocessor.values.errors import CallerMisuse, InternalError, MalformedInput
+from coprocessor.values.errors import CallerMisuse, EvidenceRefused, InternalError, MalformedInput
 
 NOW = 1_790_000_000
 CODE = bytes(sha256(b"code"))
@@ -135,7 +135,7 @@ def test_detection_goes_by_preference(tmp_path: Path) -> None:
 
 
 def test_simulation_is_only_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(CallerMisuse) as caught:
+    with pytest.raises(EvidenceRefused) as caught:
         open_attester(tmp_path / "machine", simulated=False, root=tmp_path)
     assert caught.value.code == "attestation.simulated_refused"
     assert not (tmp_path / "machine").exists()
@@ -147,7 +147,7 @@ def test_hardware_that_is_not_driven_yet_is_named(tmp_path: Path, backend: objec
     path = tmp_path / backend.path  # type: ignore[attr-defined]
     path.parent.mkdir(parents=True)
     path.write_text("")
-    with pytest.raises(CallerMisuse) as caught:
+    with pytest.raises(EvidenceRefused) as caught:
         open_attester(tmp_path / "machine", simulated=False, root=tmp_path)
     assert caught.value.code == "attestation.backend_unsupported"
     assert backend.name in caught.value.what  # type: ignore[attr-defined]

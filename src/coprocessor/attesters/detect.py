@@ -12,7 +12,7 @@ from typing import Final
 
 from coprocessor.attesters.attester import Attester
 from coprocessor.attesters.simulated import SimulatedAttester
-from coprocessor.values.errors import CallerMisuse
+from coprocessor.values.errors import EvidenceRefused
 
 __all__ = ["BACKENDS", "Backend", "find_backends", "open_attester"]
 
@@ -53,20 +53,20 @@ def open_attester(platform_folder: Path, *, simulated: bool, root: Path = Path("
         root: of the file system, for tests.
 
     Raises:
-        CallerMisuse: ``attestation.simulated_refused`` where there is no hardware and simulation was not asked for;
+        EvidenceRefused: ``attestation.simulated_refused`` where there is no hardware and simulation was not asked for;
             ``attestation.backend_unsupported`` where there is hardware that this release does not drive yet.
     """
     if simulated:
         return SimulatedAttester.open(platform_folder)
     backends = find_backends(root)
     if not backends:
-        raise CallerMisuse(
+        raise EvidenceRefused(
             "attestation.simulated_refused",
             "this machine shows no trusted hardware, and simulation is not allowed",
             f"looked for {', '.join('/' + backend.path for backend in BACKENDS)}",
             "run inside SGX or TDX, or allow simulation on a development network",
         )
-    raise CallerMisuse(
+    raise EvidenceRefused(
         "attestation.backend_unsupported",
         f"{backends[0].name} is present but not supported in this release",
         f"found /{backends[0].path}",
