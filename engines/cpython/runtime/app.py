@@ -1,0 +1,34 @@
+"""The application that componentize-py bakes into the guest: preloads, guards, and serves call frames."""
+
+from __future__ import annotations
+
+import sys
+
+from guest_runtime import guards, preload
+from guest_runtime.importer import BundleImporter
+from guest_runtime.server import Server
+from guest_runtime.streams import LogStream
+from wit_world.imports import host
+
+preload.run()
+
+_log = LogStream(host.log)
+_importer = BundleImporter()
+_server = Server(host, _importer, _log)
+
+guards.install()
+sys.stdout = sys.stderr = _log
+sys.meta_path[:] = [_importer]
+sys.path.clear()
+sys.path_hooks.clear()
+sys.path_importer_cache.clear()
+
+_server.prepare()
+
+
+class WitWorld:
+    """The world's exports."""
+
+    def call(self, frame: bytes) -> bytes:
+        """One call frame of guest ABI v1."""
+        return _server.call(frame)

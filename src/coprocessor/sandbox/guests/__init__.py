@@ -1,0 +1,1 @@
+"""Package data: the packed CPython guest and the record of what made it."""
