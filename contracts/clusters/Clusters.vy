@@ -29,7 +29,7 @@ KIND_MEMBER: constant(uint8) = 20
 ROLE_WORKER: constant(uint8) = 1
 FIRST_EPOCH: constant(uint256) = 1
 MAX_SIGNATURES: constant(uint256) = 16
-MAX_MEMBERS: constant(uint256) = 256
+MAX_MEMBERS: constant(uint256) = 64
 MAX_DISPUTE_WINDOW: constant(uint256) = 2**32  # blocks
 
 # A worker's relation to a cluster that it has not joined.

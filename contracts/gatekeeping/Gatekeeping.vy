@@ -107,6 +107,7 @@ def post(session: bytes32, member: uint256, kind: uint8, data: Bytes[MAX_MESSAGE
     @param kind What the message is; the ceremony gives it meaning.
     @param data The message, at most 65,536 bytes.
     """
+    assert member < self.member_count, "gatekeeping: not a member"
     speaker: IGatekeeping.Member = self.members[member]
     assert msg.sender == speaker.signer or msg.sender == speaker.operator, "gatekeeping: not a member"
     log Transcript(session=session, member=member, kind=kind, data=data)

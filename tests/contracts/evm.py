@@ -124,8 +124,7 @@ class Evm:
 
     def mine(self, blocks: int = 1) -> None:
         """Adds empty blocks."""
-        for _ in range(blocks):
-            self.client.call("evm_mine")
+        self.client.call("anvil_mine", hex(blocks))
 
     def balance(self, account: Address) -> int:
         """Wei."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
-from coprocessor.codec import abi
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.protocol.receipts import Receipt
@@ -249,16 +248,6 @@ def code_hash_of(*chunks: bytes) -> Digest:
     return rolling
 
 
-def abi_words(*values: bytes | int) -> bytes:
-    """Values of one word each, numbers and addresses padded on the left."""
-    return b"".join(v.to_bytes(32, "big") if isinstance(v, int) else v.rjust(32, b"\0") for v in values)
-
-
 def padded_name(name: str) -> bytes:
     """A directory name: ASCII, zeros on the right."""
     return name.encode().ljust(32, b"\0")
-
-
-def error_free_decode(types: Sequence[str], data: bytes) -> list[Any]:
-    """Decodes ABI data strictly, which also shows that the contract encoded it canonically."""
-    return abi.decode(types, data)

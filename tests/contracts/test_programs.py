@@ -1,0 +1,214 @@
+"""Programs: published code, instances, input keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from coprocessor.codec import abi
+from coprocessor.crypto.hashing import keccak256
+from coprocessor.protocol.links import LinkKind
+from coprocessor.protocol.statements import InputKeyRecord
+from coprocessor.protocol.system import compute_program_id, decode_instantiation
+from coprocessor.values.identities import ZERO_ADDRESS, ZERO_DIGEST, CodeHash, Digest, ProgramId
+from tests.contracts.evm import Reverted
+from tests.contracts.network import Cluster, Enclave, TestNetwork, ascending, code_hash_of, digest, secret
+
+
+@pytest.fixture
+def cluster(network: TestNetwork) -> Cluster:
+    """An open cluster without members."""
+    return network.create_cluster(members=0)
+
+
+def upload_key(network: TestNetwork, upload: bytes) -> Digest:
+    """Of the deployer."""
+    return keccak256(abi.encode(["address", "bytes32"], [network.deployer.address, upload]))
+
+
+def test_publish_in_one_chunk(network: TestNetwork) -> None:
+    upload, code = digest(network.label("upload")), b"\x00asm" * 10
+    mined = network.programs.send(network.deployer, "publish", upload, 0, True, code)
+    key = upload_key(network, upload)
+    assert network.programs.event(mined, "CodeChunk") == {"upload_key": key, "index": 0, "data": code}
+    assert network.programs.event(mined, "CodePublished") == {
+        "code_hash": code_hash_of(code),
+        "upload_key": key,
+        "publisher": network.deployer.address,
+        "chunks": 1,
+    }
+    assert network.programs.read("codes", code_hash_of(code)) == 1
+    assert network.programs.read("uploads", key) == (code_hash_of(code), 1, True)
+
+
+def test_publish_in_order_and_resumable(network: TestNetwork) -> None:
+    programs, upload = network.programs, digest(network.label("upload"))
+    chunks = [b"first", b"second", b"third"]
+    me = network.deployer.address
+    programs.refuses("programs: chunk order", "publish", upload, 1, False, b"x", sender=me)
+    programs.send(network.deployer, "publish", upload, 0, False, chunks[0])
+    programs.refuses("programs: chunk order", "publish", upload, 0, False, chunks[0], sender=me)
+    programs.refuses("programs: chunk order", "publish", upload, 2, False, chunks[2], sender=me)
+    programs.refuses("programs: chunk empty", "publish", upload, 1, False, b"", sender=me)
+    programs.refuses("programs: chunk order", "publish", upload, 1, False, b"x", sender=network.stranger.address)
+    assert programs.read("uploads", upload_key(network, upload)) == (code_hash_of(chunks[0]), 1, False)
+    assert programs.read("codes", code_hash_of(chunks[0])) == 0
+    programs.send(network.deployer, "publish", upload, 1, False, chunks[1])
+    mined = programs.send(network.deployer, "publish", upload, 2, True, chunks[2])
+    assert programs.event(mined, "CodePublished")["chunks"] == 3
+    assert programs.read("codes", code_hash_of(*chunks)) == 3
+    programs.refuses("programs: upload closed", "publish", upload, 3, True, b"x", sender=me)
+    programs.refuses("programs: upload closed", "publish", upload, 0, True, b"x", sender=me)
+
+
+def test_publish_again_is_harmless(network: TestNetwork) -> None:
+    code = network.label("code").encode()
+    assert network.publish(code) == network.publish(code) == code_hash_of(code)
+    assert network.programs.read("codes", code_hash_of(code)) == 1
+
+
+def test_publish_is_bounded(network: TestNetwork) -> None:
+    upload, me = digest(network.label("upload")), network.deployer.address
+    largest = b"\xc0" * 98304
+    mined = network.programs.send(network.deployer, "publish", upload, 0, False, largest)
+    assert network.programs.event(mined, "CodeChunk")["data"] == largest
+    with pytest.raises(Reverted):
+        network.programs.read("publish", upload, 1, False, largest + b"\0", sender=me)
+    for index in range(1, 64):
+        network.programs.send(network.deployer, "publish", upload, index, False, b"x")
+    network.programs.refuses("programs: chunk order", "publish", upload, 64, True, b"x", sender=me)
+
+
+def test_instantiate(network: TestNetwork, cluster: Cluster) -> None:
+    programs, code = network.programs, network.publish()
+    salt, policy = digest("salt"), digest("policy")
+    mined = programs.send(network.stranger, "instantiate", code, cluster.id, salt, policy, [], b"arguments", 77)
+    program = compute_program_id(
+        network.evm.chain_id,
+        programs.address,
+        network.stranger.address,
+        CodeHash(code),
+        cluster.id,
+        salt,
+        policy,
+    )
+    assert programs.event(mined, "Instantiated") == {
+        "program": program,
+        "cluster": cluster.id,
+        "owner": network.stranger.address,
+        "code_hash": code,
+        "handle": 0,
+        "policy": policy,
+    }
+    assert programs.read("programs", program) == (network.stranger.address, cluster.id, code, 0, policy)
+    assert programs.read("handles", cluster.id, 0) == program
+    link = network.inbox.event(mined, "Link")
+    assert (link["kind"], link["cluster"]) == (LinkKind.INSTANTIATE, cluster.id)
+    payload = decode_instantiation(link["payload"])
+    assert (payload.program, payload.handle, payload.owner) == (program, 0, network.stranger.address)
+    assert (payload.code_hash, payload.policy, payload.fuel_limit) == (code, policy, 77)
+    assert (payload.callees, payload.init) == ((), b"arguments")
+
+
+def test_handles_count_per_cluster_and_callees_are_named(network: TestNetwork, cluster: Cluster) -> None:
+    code = network.publish()
+    callees = [network.instantiate(cluster.id, code) for _ in range(8)]
+    largest = b"\xaa" * 4096
+    arguments = (code, cluster.id, digest("caller"), ZERO_DIGEST, callees, largest, 2**64 - 1)
+    mined = network.programs.send(network.deployer, "instantiate", *arguments)
+    assert network.programs.event(mined, "Instantiated")["handle"] == 8
+    assert network.programs.read("handle_count", cluster.id) == 9
+    assert network.programs.read("handles", cluster.id, 3) == callees[3]
+    payload = decode_instantiation(network.inbox.event(mined, "Link")["payload"])
+    assert payload.callees == tuple(callees)
+    assert payload.init == largest
+    other = network.create_cluster(members=0)
+    foreign = (code, other.id, digest("caller"), ZERO_DIGEST, callees[:1], b"", 1)
+    network.programs.refuses("programs: callee", "instantiate", *foreign)
+
+
+def test_instantiate_refuses(network: TestNetwork, cluster: Cluster) -> None:
+    programs, code = network.programs, network.publish()
+    base = (digest("salt"), ZERO_DIGEST)
+    programs.refuses("programs: code", "instantiate", digest("none"), cluster.id, *base, [], b"", 1)
+    programs.refuses("programs: cluster", "instantiate", code, digest("none"), *base, [], b"", 1)
+    programs.refuses("programs: callee", "instantiate", code, cluster.id, *base, [digest("none")], b"", 1)
+    programs.refuses("programs: callee", "instantiate", code, cluster.id, *base, [ZERO_DIGEST], b"", 1)
+    programs.refuses("programs: fuel limit", "instantiate", code, cluster.id, *base, [], b"", 2**64)
+    for too_much in ([digest("x")] * 9, b""), ([], b"\0" * 4097):
+        with pytest.raises(Reverted):
+            programs.read("instantiate", code, cluster.id, *base, *too_much, 1)
+    programs.send(network.deployer, "instantiate", code, cluster.id, *base, [], b"", 1)
+    programs.refuses("programs: exists", "instantiate", code, cluster.id, *base, [], b"other", 2)
+
+
+def input_key_signatures(
+    network: TestNetwork, cluster: Cluster, program: bytes, key: bytes, signers: list[Enclave], epoch: int = 1
+) -> list[bytes]:
+    """Ascending by signer."""
+    record = InputKeyRecord(network.genesis, cluster.id, ProgramId(program), epoch, key)
+    signed = record.digest(network.evm.chain_id, network.programs.address)
+    return [enclave.signer.sign(signed) for enclave in ascending(signers)]
+
+
+@pytest.mark.parametrize("of", ["program", "cluster"])
+def test_input_key(network: TestNetwork, of: str) -> None:
+    cluster = network.create_cluster(members=3, quorum=2)
+    program = network.instantiate(cluster.id) if of == "program" else cluster.id
+    programs, key = network.programs, digest("input key")
+    a, b, c = cluster.members
+    pair = input_key_signatures(network, cluster, program, key, [a, b])
+
+    programs.refuses("programs: quorum", "publish_input_key", program, 1, key, pair[:1])
+    programs.refuses("programs: quorum", "publish_input_key", program, 1, key, [])
+    programs.refuses("clusters: signer", "publish_input_key", program, 1, digest("other"), pair)
+    programs.refuses("clusters: order", "publish_input_key", program, 1, key, pair[::-1])
+    programs.refuses("programs: epoch", "publish_input_key", program, 2, key, pair)
+    programs.refuses("programs: epoch", "publish_input_key", program, 0, key, pair)
+    programs.refuses("programs: key", "publish_input_key", program, 1, ZERO_DIGEST, pair)
+    programs.refuses("programs: program", "publish_input_key", digest("none"), 1, key, pair)
+
+    mined = programs.send(network.stranger, "publish_input_key", program, 1, key, pair)
+    signers = [enclave.worker for enclave in ascending([a, b])]
+    event = programs.event(mined, "InputKeyPublished")
+    assert event == {"program": program, "epoch": 1, "key": key, "signers": signers}
+    assert programs.read("input_keys", program, 1) == key
+    programs.refuses("programs: key set", "publish_input_key", program, 1, key, pair)
+
+    (same,) = input_key_signatures(network, cluster, program, key, [c])
+    programs.refuses("programs: same key", "dispute_input_key", program, 1, key, same)
+    (other,) = input_key_signatures(network, cluster, program, digest("derived"), [c])
+    programs.refuses("clusters: signer", "dispute_input_key", program, 1, digest("altered"), other)
+    programs.refuses("programs: no key", "dispute_input_key", program, 2, digest("derived"), other)
+    mined = programs.send(network.stranger, "dispute_input_key", program, 1, digest("derived"), other)
+    assert programs.event(mined, "InputKeyDisputed") == {
+        "program": program,
+        "epoch": 1,
+        "worker": c.worker,
+        "recorded_key": key,
+        "derived_key": digest("derived"),
+    }
+    assert programs.read("input_keys", program, 1) == key
+
+
+def test_input_key_needs_members_of_the_programs_cluster(network: TestNetwork) -> None:
+    cluster, other = network.create_cluster(members=1, quorum=1), network.create_cluster(members=1, quorum=1)
+    program, key = network.instantiate(cluster.id), digest("input key")
+    foreign = input_key_signatures(network, cluster, program, key, list(other.members))
+    network.programs.refuses("clusters: member", "publish_input_key", program, 1, key, foreign)
+    wrong_cluster = input_key_signatures(network, other, program, key, list(cluster.members))
+    network.programs.refuses("clusters: signer", "publish_input_key", program, 1, key, wrong_cluster)
+
+
+def test_input_key_signature_is_bound_to_contract_and_chain(network: TestNetwork) -> None:
+    cluster = network.create_cluster(members=1, quorum=1)
+    key = digest("input key")
+    record = InputKeyRecord(network.genesis, cluster.id, ProgramId(cluster.id), 1, key)
+    foreign_network = InputKeyRecord(digest("n"), cluster.id, ProgramId(cluster.id), 1, key)  # type: ignore[arg-type]
+    signer = cluster.members[0].signer
+    at = network.programs.address
+    for signed in (record.digest(1, at), record.digest(network.evm.chain_id, ZERO_ADDRESS)):
+        network.programs.refuses("clusters: signer", "publish_input_key", cluster.id, 1, key, [signer.sign(signed)])
+    signed = foreign_network.digest(network.evm.chain_id, at)
+    network.programs.refuses("clusters: signer", "publish_input_key", cluster.id, 1, key, [signer.sign(signed)])
+    stranger = secret("stranger").sign(record.digest(network.evm.chain_id, at))
+    network.programs.refuses("clusters: signer", "publish_input_key", cluster.id, 1, key, [stranger])
