@@ -70,7 +70,8 @@ def _for_oracle(kind: str, value: Any) -> Any:
 def test_agreement_with_eth_abi(case: tuple[list[str], list[Any]]) -> None:
     types, values = case
     encoded = abi.encode(types, values)
-    assert encoded == eth_abi.encode(types, [_for_oracle(kind, value) for kind, value in zip(types, values, strict=True)])
+    theirs = [_for_oracle(kind, value) for kind, value in zip(types, values, strict=True)]
+    assert encoded == eth_abi.encode(types, theirs)
     assert abi.decode(types, encoded) == values
 
 
