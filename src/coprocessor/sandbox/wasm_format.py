@@ -34,6 +34,9 @@ __all__ = [
 MAGIC: Final = b"\0asm\1\0\0\0"
 _FUNCTION_TYPE: Final = 0x60
 _MAX_ENTRIES: Final = 1_000_000
+_END: Final = 0x0B
+_CONSTANT_ARITHMETIC: Final = (0x6A, 0x6B, 0x6C, 0x7C, 0x7D, 0x7E)
+"""add, sub and mul of i32 and i64, which constant expressions may hold."""
 
 _Entry = TypeVar("_Entry")
 
@@ -336,15 +339,13 @@ def _read_table(cursor: Cursor) -> int:
 def _read_global(cursor: Cursor) -> bool:
     cursor.byte()
     is_mutable = cursor.byte() == 1
-    opcode = cursor.byte()
-    if opcode in (0x41, 0x42, 0x23, 0xD2, 0xD0):
-        cursor.skip_leb()
-    elif opcode in (0x43, 0x44):
-        cursor.take(4 if opcode == 0x43 else 8)
-    else:
-        raise _malformed("a global's initial value is not a constant")
-    if cursor.byte() != 0x0B:
-        raise _malformed("a global's initial value is not one constant")
+    while (opcode := cursor.byte()) != _END:
+        if opcode in (0x41, 0x42, 0x23, 0xD2, 0xD0):  # i32.const, i64.const, global.get, ref.func, ref.null
+            cursor.skip_leb()
+        elif opcode in (0x43, 0x44):  # f32.const, f64.const
+            cursor.take(4 if opcode == 0x43 else 8)
+        elif opcode not in _CONSTANT_ARITHMETIC:
+            raise _malformed("a global's initial value is not a constant")
     return is_mutable
 
 
