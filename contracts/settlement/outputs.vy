@@ -14,6 +14,7 @@ from . import ISettlement
 LEAF_TAG: constant(bytes32) = keccak256("coprocessor/v1/output-leaf")
 OUTPUTS_TAG: constant(bytes32) = keccak256("coprocessor/v1/outputs")
 MAX_PROOF: constant(uint256) = 32
+MAX_LEAVES: constant(uint256) = 2**32  # what so many siblings reach
 
 
 @internal
@@ -34,7 +35,7 @@ def is_included(
     @param outputs_root The root, 32 bytes.
     @return False for every proof that is not exactly right.
     """
-    if leaf_index >= leaf_count:
+    if leaf_index >= leaf_count or leaf_count > MAX_LEAVES:
         return False
     node: bytes32 = keccak256(abi_encode(LEAF_TAG, output))
     at: uint256 = leaf_index

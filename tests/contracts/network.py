@@ -188,7 +188,7 @@ class TestNetwork:
 
     # receipts
 
-    def receipt(self, cluster: Cluster, **changes: Any) -> Receipt:
+    def receipt(self, cluster: Cluster, /, **changes: Any) -> Receipt:
         """An acceptable receipt over all links that are not settled yet."""
         settled, root, _ = self.settlement.read("settled", cluster.id)
         number = self.evm.block_number() - 1
