@@ -1,0 +1,141 @@
+"""Deploying a program: package, publish, instantiate, and wait until the cluster runs it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from coprocessor.chain.code import publish_code
+from coprocessor.client.chain_state import wait_for
+from coprocessor.client.session import Session
+from coprocessor.client.settled import SettledReceipt, fetch_settled_output, find_settled_receipt
+from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.protocol.interface import Interface, parse_interface
+from coprocessor.protocol.outputs import Status
+from coprocessor.sandbox.package import CodePackage, encode_package
+from coprocessor.values.errors import CallerMisuse, GuestFailed
+from coprocessor.values.identities import ClusterId, CodeHash, ProgramId, from_hex, to_hex
+
+__all__ = ["DEPLOY_SECONDS", "DeployOptions", "Deployment", "deploy", "open_package"]
+
+DEPLOY_SECONDS = 300.0
+"""How long to wait until a deployed program runs."""
+
+_FROZEN = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class DeployOptions:
+    """How a program is deployed.
+
+    Args:
+        cluster: 32 bytes, or None for the one that the network's file hints at.
+        salt: 32 bytes that separate instances of one owner and code; random where None.
+        callees: programs of the same cluster that it may call (PROTOCOL 5.4).
+        fuel: limit of the constructor.
+        timeout: seconds to wait until it runs.
+    """
+
+    cluster: ClusterId | None = None
+    salt: bytes | None = None
+    callees: Sequence[ProgramId] = field(default_factory=tuple)
+    fuel: int = 50_000_000_000
+    timeout: float = DEPLOY_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A running program: its id, its code's hash, the link that made it, and gas that publishing and making it cost."""
+
+    program: ProgramId
+    code_hash: CodeHash
+    cluster: ClusterId
+    link: int
+    gas: int
+
+
+def open_package(path: str | Path) -> CodePackage:
+    """The package of a project: a Python file or folder, or a ``.wasm`` with its ``.interface.json``.
+
+    Loads the code in the sandbox, which takes seconds.
+
+    Raises:
+        CallerMisuse: there is no such file (``deploy.not_found``).
+        CoprocessorError: as ``sandbox.project`` tells of code that cannot be loaded.
+    """
+    file = Path(path)
+    if not file.exists():
+        raise CallerMisuse("deploy.not_found", f"there is no {file}", next="give a .py file, a folder or a .wasm file")
+    from coprocessor.sandbox.project import build_package  # loads the engine
+
+    return build_package(file)
+
+
+async def deploy(
+    session: Session, package: CodePackage, owner: PrivateKey, init: Mapping[str, Any] | bytes, options: DeployOptions
+) -> Deployment:
+    """Publishes code, makes a program of it and waits until its constructor's outcome is settled.
+
+    Args:
+        session: where.
+        package: the code.
+        owner: deploys and pays.
+        init: the constructor's arguments by name, or already encoded.
+        options: see there.
+
+    Raises:
+        GuestFailed: the code cannot be loaded there, or the constructor failed (``deploy.failed``).
+        CallerMisuse: arguments do not fit (``interface.argument``).
+    """
+    arguments = init if isinstance(init, bytes) else encode_init(parse_interface(package.interface), init)
+    cluster = options.cluster or _hinted_cluster(session)
+    programs, sender = session.contracts["Programs"], session.sender(owner)
+    code_hash = await publish_code(sender, programs, encode_package(package))
+    salt = options.salt if options.salt is not None else secrets.token_bytes(32)
+    call = programs.encode(
+        "instantiate", code_hash, cluster, salt, _FROZEN, list(options.callees), arguments, options.fuel
+    )
+    sent = await sender.send(programs.address, call)
+    program = ProgramId(programs.events(sent.logs, "Instantiated")[0]["program"])
+    link = int(session.contracts["Inbox"].events(sent.logs, "Link")[0]["index"])
+    await _check_constructor(session, program, cluster, link, options.timeout)
+    return Deployment(program, code_hash, cluster, link, sent.gas_used)
+
+
+def encode_init(interface: Interface, named: Mapping[str, Any]) -> bytes:
+    """The constructor's arguments by name; nothing where the program has no constructor."""
+    method = interface.init
+    if method is not None:
+        return method.encode_arguments((), named)
+    if named:
+        raise CallerMisuse("interface.argument", f"{interface.name} has no constructor that takes {', '.join(named)}")
+    return b""
+
+
+async def _check_constructor(
+    session: Session, program: ProgramId, cluster: ClusterId, link: int, timeout: float
+) -> None:
+    async def look() -> SettledReceipt | None:
+        return await find_settled_receipt(session, cluster, link)
+
+    receipt = await wait_for(
+        look,
+        timeout,
+        "deploy.timeout",
+        f"program {to_hex(program)} is on the chain, but no worker has settled it",
+        "see with `phat status` whether a worker lives; the program comes up when one does",
+    )
+    output = await fetch_settled_output(session, cluster, receipt, link, 0)
+    if output.served.leaf.status != Status.OK:
+        reason = output.served.output.decode("utf-8", "replace")
+        raise GuestFailed("deploy.failed", f"program {to_hex(program)} did not come up: {reason}")
+
+
+def _hinted_cluster(session: Session) -> ClusterId:
+    hint = session.target.hints.get("cluster")
+    if not isinstance(hint, str):
+        raise CallerMisuse("deploy.cluster", "the network file names no cluster", next="name one (--cluster ID)")
+    return ClusterId(from_hex(hint, 32, "cluster"))

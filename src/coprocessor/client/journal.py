@@ -1,0 +1,64 @@
+"""Which nonce an author's commands carried, so that their outputs can be opened in another session.
+
+The reply secret of a command is derived from the author's key and its nonce (PROTOCOL 6.1). The nonce is no secret and
+opens nothing without the key; what is lost with this file is only convenience.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from coprocessor.client.target import Target
+from coprocessor.values.identities import Address, ClusterId, to_hex
+
+__all__ = ["Journal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """An append-only file of one author on one network."""
+
+    path: Path
+
+    @staticmethod
+    def of(target: Target, author: Address) -> Journal:
+        """Beside the network's file where that can be written to, else among the user's state files."""
+        folder = target.folder
+        if folder is None or not os.access(folder, os.W_OK):
+            state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+            folder = Path(state) / "coprocessor" / target.id.hex()
+        return Journal(folder / "authors" / f"{to_hex(author)}.jsonl")
+
+    def remember(self, cluster: ClusterId, link: int, position: int, nonce: int) -> None:
+        """Notes the nonce of the item at (link, position). A journal that cannot be written is no failure of a call."""
+        line = json.dumps({"cluster": to_hex(cluster), "link": link, "position": position, "nonce": f"{nonce:016x}"})
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="ascii") as file:
+                file.write(line + "\n")
+        except OSError:
+            return
+
+    def find(self, cluster: ClusterId, link: int, position: int) -> int | None:
+        """The nonce of the item, or None; the last note counts. Lines that are none of ours are skipped."""
+        wanted = (to_hex(cluster), link, position)
+        found = None
+        try:
+            with self.path.open("r", encoding="ascii", errors="replace") as file:
+                for line in file:
+                    place, nonce = _parse(line)
+                    found = nonce if place == wanted else found
+        except OSError:
+            return None
+        return found
+
+
+def _parse(line: str) -> tuple[object, int | None]:
+    try:
+        note = json.loads(line)
+        return (note["cluster"], note["link"], note["position"]), int(note["nonce"], 16)
+    except (ValueError, KeyError, TypeError):
+        return None, None

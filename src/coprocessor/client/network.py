@@ -1,0 +1,336 @@
+"""The SDK's objects, asynchronous: a network, its programs, batches. ``sync`` wraps them for everybody else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from coprocessor.client.calls import RESULT_SECONDS, CallHandle, CallOutcome, submit, submit_together
+from coprocessor.client.deployment import Deployment, DeployOptions, deploy, open_package
+from coprocessor.client.keys import default_key, load_key
+from coprocessor.client.programs import ProgramRecord
+from coprocessor.client.queries import QueryResult, ask
+from coprocessor.client.receipts import make_receipt
+from coprocessor.client.sealing import CallOptions, SealedItem, SealingContext
+from coprocessor.client.session import Session, open_session
+from coprocessor.client.settled import SettledOutput, fetch_settled_output, find_settled_receipt
+from coprocessor.client.target import load_target
+from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.protocol.commands import derive_reply_secret
+from coprocessor.protocol.interface import Method
+from coprocessor.protocol.items import GROUP_HEADER, ITEM_HEADER
+from coprocessor.protocol.links import MAX_ITEMS, MAX_LINK_PAYLOAD
+from coprocessor.protocol.outputs import derive_output_keys, open_output
+from coprocessor.protocol.receipt_file import Opened
+from coprocessor.values.errors import CallerMisuse, PeerUnreachable
+from coprocessor.values.identities import ZERO_DIGEST, Address, ClusterId, ProgramId, from_hex, to_hex
+
+__all__ = ["AsyncBatch", "AsyncHandle", "AsyncNetwork", "AsyncProgram", "aconnect"]
+
+async def aconnect(
+    target: str | Path,
+    *,
+    key: PrivateKey | str | Path | None = None,
+    rpc: str | None = None,
+    pinned: str | None = None,
+) -> AsyncNetwork:
+    """Connects to a network.
+
+    Args:
+        target: folder with a ``network.json``, such a file, or its URL.
+        key: the author's key or its file; on development networks account 0 of the chain where None.
+        rpc: URL of a node; the one that the file hints at where None.
+        pinned: network id that ``target`` must have; give it where ``target`` is a URL that you do not trust.
+
+    Raises:
+        CoprocessorError: the description, the key or the node is not usable.
+    """
+    found = load_target(target, pinned)
+    author: PrivateKey | None
+    if isinstance(key, (str, Path)):
+        author = load_key(key)
+    elif key is None and found.network.configuration.development:
+        author = default_key(found.network)
+    else:
+        author = key
+    return AsyncNetwork(await open_session(found, rpc), author)
+
+
+class AsyncNetwork:
+    """A network as its user sees it. ``async with await aconnect(...) as net``, or ``close`` it."""
+
+    def __init__(self, session: Session, author: PrivateKey | None) -> None:
+        self.session = session
+        self._author = author
+
+    async def __aenter__(self) -> AsyncNetwork:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self.session.close()
+
+    @property
+    def id(self) -> str:
+        """The network's id, 0x-prefixed: all that anybody need pin."""
+        return to_hex(self.session.network_id)
+
+    @property
+    def simulated(self) -> bool:
+        """The network accepts simulated hardware: nothing on it is secret."""
+        return self.session.target.network.configuration.allow_simulated
+
+    @property
+    def author(self) -> PrivateKey:
+        """Who acts unless a call says otherwise. Raises CallerMisuse where nobody was named (``key.required``)."""
+        return self._author if self._author is not None else default_key(self.session.target.network)
+
+    async def deploy(
+        self, path: str | Path, *, options: DeployOptions | None = None, **init: Any
+    ) -> AsyncProgram:
+        """Deploys the program at ``path`` with its constructor's arguments, and waits until it runs.
+
+        Raises:
+            GuestFailed: it does not load, or its constructor fails (``deploy.failed``).
+            CallerMisuse: no such file, or arguments that do not fit.
+        """
+        package = await asyncio.to_thread(open_package, path)
+        deployment = await deploy(self.session, package, self.author, init, options or DeployOptions())
+        return AsyncProgram(self, await self.session.programs.record(deployment.program), deployment)
+
+    async def program(self, program: str | bytes) -> AsyncProgram:
+        """The deployed program with this id. Raises CallerMisuse where there is none (``program.unknown``)."""
+        raw = from_hex(program, 32, "program id") if isinstance(program, str) else program
+        return AsyncProgram(self, await self.session.programs.record(ProgramId(raw)), None)
+
+    def batch(self, relayer: PrivateKey | None = None) -> AsyncBatch:
+        """An empty batch; ``relayer`` pays and is trusted for timeliness alone."""
+        return AsyncBatch(self, relayer or self.author)
+
+    async def receipt(
+        self, program: AsyncProgram, link: int, position: int = 0, author: PrivateKey | None = None
+    ) -> str:
+        """The receipt file of any settled output of ``program``; opened where the author's journal knows the item.
+
+        Raises:
+            CallerMisuse: the item is of another program (``receipt.other_program``).
+            PeerUnreachable: not settled yet (``receipt.not_settled``), or no worker serves the output.
+        """
+        cluster = program.record.cluster
+        receipt = await find_settled_receipt(self.session, cluster, link)
+        if receipt is None:
+            raise PeerUnreachable(
+                "receipt.not_settled", f"link {link} is not settled yet", next="try again when it is: see `phat status`"
+            )
+        output = await fetch_settled_output(self.session, cluster, receipt, link, position)
+        if output.served.leaf.program != program.record.program:
+            raise CallerMisuse(
+                "receipt.other_program",
+                f"item {link}.{position} is of program {to_hex(output.served.leaf.program)}",
+                next="give that program, or another index",
+            )
+        opened = self._open(cluster, output, author or self._author)
+        return await make_receipt(self.session, cluster, output, opened)
+
+    def _open(self, cluster: ClusterId, output: SettledOutput, author: PrivateKey | None) -> Opened | None:
+        served, leaf = output.served, output.served.leaf
+        if author is None or leaf.ciphertext_hash == ZERO_DIGEST:
+            return None
+        nonce = self.session.journal(author).find(cluster, leaf.link, leaf.position)
+        if nonce is None:
+            return None
+        secret = derive_reply_secret(author, self.session.network_id, leaf.program, nonce)
+        keys = derive_output_keys(secret, self.session.network_id, served.link_hash, leaf.position)
+        return Opened(keys.salt, open_output(served.output, keys, leaf, self.session.network_id))
+
+
+class AsyncProgram:
+    """A deployed program."""
+
+    def __init__(self, network: AsyncNetwork, record: ProgramRecord, deployment: Deployment | None) -> None:
+        self.network = network
+        self.record = record
+        self.deployment = deployment
+
+    @property
+    def id(self) -> str:
+        """0x-prefixed, 32 bytes."""
+        return to_hex(self.record.program)
+
+    async def call(
+        self,
+        method: str,
+        /,
+        *arguments: Any,
+        author: PrivateKey | None = None,
+        options: CallOptions | None = None,
+        **named: Any,
+    ) -> AsyncHandle:
+        """Submits a command; the handle waits for its result.
+
+        Raises:
+            CallerMisuse: no such command, or arguments that do not fit.
+        """
+        item = await self.seal(method, *arguments, author=author, options=options, **named)
+        return AsyncHandle(self.network, await submit(self.network.session, item))
+
+    async def query(self, method: str, /, *arguments: Any, caller: PrivateKey | None = None, **named: Any) -> Any:
+        """The verified answer of a worker. Raises as ``ask``."""
+        return (await self.ask(method, *arguments, caller=caller, **named)).value
+
+    async def ask(self, method: str, /, *arguments: Any, caller: PrivateKey | None = None, **named: Any) -> QueryResult:
+        """As ``query``, with the block, root and worker that it holds for.
+
+        Raises:
+            GuestFailed: the program refused.
+            EvidenceRefused: the reply does not hold.
+            PeerUnreachable: no worker answers.
+        """
+        described = self.record.interface.method(method, "query")
+        encoded = described.encode_arguments(arguments, named)
+        return await ask(self.network.session, self.record, described, encoded, caller)
+
+    async def seal(
+        self,
+        method: str,
+        /,
+        *arguments: Any,
+        author: PrivateKey | None = None,
+        relayer: Address | None = None,
+        options: CallOptions | None = None,
+        **named: Any,
+    ) -> SealedItem:
+        """A sealed command, for the author's own submission or for a relayer (20 bytes) to bring in a batch."""
+        described = self.record.interface.method(method, "command")
+        encoded = described.encode_arguments(arguments, named)
+        context = await self.sealing_context()
+        return self.seal_encoded(described, encoded, context, author, relayer, options)
+
+    async def sealing_context(self) -> SealingContext:
+        """The proven input key and the chain's time: good for sealing many commands within minutes."""
+        session = self.network.session
+        return SealingContext(await session.programs.input_key(self.record), await session.now())
+
+    def seal_encoded(
+        self,
+        method: Method,
+        arguments: bytes,
+        context: SealingContext,
+        author: PrivateKey | None = None,
+        relayer: Address | None = None,
+        options: CallOptions | None = None,
+    ) -> SealedItem:
+        """As ``seal``, with encoded arguments and a context that was looked up before; asks nobody."""
+        return self.network.session.sealer.seal(
+            self.record, method, arguments, context, author or self.network.author, relayer, options or CallOptions()
+        )
+
+
+class AsyncHandle:
+    """A command on its way."""
+
+    def __init__(self, network: AsyncNetwork, handle: CallHandle) -> None:
+        self._network = network
+        self.handle = handle
+
+    @property
+    def index(self) -> str:
+        """``LINK.POSITION`` in the cluster's inbox."""
+        return self.handle.place.index
+
+    async def result(self, timeout: float = RESULT_SECONDS) -> Any:
+        """The result, once a final receipt proves it. Raises as ``CallHandle.result``."""
+        return await self.handle.result(timeout)
+
+    async def outcome(self, timeout: float = RESULT_SECONDS) -> CallOutcome:
+        """All about the settled command, failed or not."""
+        return await self.handle.outcome(timeout)
+
+    async def receipt(self, timeout: float = RESULT_SECONDS, opened: bool = True) -> str:
+        """The text of a one-file receipt, with the readable output unless ``opened`` is false."""
+        outcome = await self.handle.outcome(timeout)
+        plain = None
+        if opened and outcome.keys is not None:
+            served, session = outcome.settled.served, self._network.session
+            plaintext = open_output(served.output, outcome.keys, served.leaf, session.network_id)
+            plain = Opened(outcome.keys.salt, plaintext)
+        return await make_receipt(self._network.session, outcome.place.cluster, outcome.settled, plain)
+
+
+class AsyncBatch:
+    """Commands of any authors that one relayer brings together, as few links as they fit in."""
+
+    def __init__(self, network: AsyncNetwork, relayer: PrivateKey) -> None:
+        self._network = network
+        self._relayer = relayer
+        self._items: list[SealedItem] = []
+        self._contexts: dict[ProgramId, SealingContext] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @property
+    def relayer(self) -> Address:
+        """Whom authors seal for, 20 bytes."""
+        return self._relayer.address
+
+    async def add(
+        self,
+        program: AsyncProgram,
+        method: str,
+        /,
+        *arguments: Any,
+        author: PrivateKey | None = None,
+        options: CallOptions | None = None,
+        **named: Any,
+    ) -> None:
+        """Seals a command for this batch's relayer and adds it."""
+        described = program.record.interface.method(method, "command")
+        encoded = described.encode_arguments(arguments, named)
+        if program.record.program not in self._contexts:
+            self._contexts[program.record.program] = await program.sealing_context()
+        context = self._contexts[program.record.program]
+        self.add_sealed(program.seal_encoded(described, encoded, context, author, self.relayer, options))
+
+    def add_sealed(self, item: SealedItem) -> None:
+        """Adds a command that its author sealed for this relayer."""
+        self._items.append(item)
+
+    async def submit(self) -> list[AsyncHandle]:
+        """Submits everything and empties the batch; handles come in the order of ``add``."""
+        items, self._items = self._items, []
+        self._contexts.clear()
+        handles: list[AsyncHandle] = []
+        for part in split_batch(items):
+            sent = await submit_together(self._network.session, part, self._relayer)
+            handles += [AsyncHandle(self._network, handle) for handle in sent]
+        return handles
+
+
+def split_batch(items: Sequence[SealedItem]) -> list[list[SealedItem]]:
+    """The items in order, cut where a link would hold too many, too much, or items of two clusters."""
+    parts: list[list[SealedItem]] = []
+    size = 0
+    for item in items:
+        needed = GROUP_HEADER + ITEM_HEADER + len(item.clear.sealed)
+        fits = (
+            parts
+            and len(parts[-1]) < MAX_ITEMS
+            and size + needed <= MAX_LINK_PAYLOAD
+            and parts[-1][0].record.cluster == item.record.cluster
+        )
+        if not fits:
+            parts.append([])
+            size = 0
+        parts[-1].append(item)
+        size += needed
+    return parts
+

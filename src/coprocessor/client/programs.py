@@ -1,0 +1,138 @@
+"""A program as the chain proves it: its record, its cluster's terms, its input key, its code (PROTOCOL 4.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coprocessor.chain.code import fetch_code
+from coprocessor.chain.deployment import NetworkContracts
+from coprocessor.client.chain_state import ChainState, wait_for
+from coprocessor.protocol import layout
+from coprocessor.protocol.interface import Interface, parse_interface
+from coprocessor.sandbox.package import decode_package
+from coprocessor.values.errors import CallerMisuse, EvidenceRefused
+from coprocessor.values.identities import Address, ClusterId, CodeHash, ProgramId, to_hex
+
+__all__ = ["InputKey", "ProgramRecord", "ProgramRecords"]
+
+KEY_SECONDS = 60.0
+"""How long to wait for the input key of a program that was just deployed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRecord:
+    """A deployed program: all fields proven by storage, the interface by the code's hash.
+
+    Args:
+        program: 32 bytes.
+        owner: who deployed it.
+        cluster: 32 bytes.
+        code_hash: 32 bytes.
+        handle: its short name inside the cluster.
+        interface: what it offers.
+    """
+
+    program: ProgramId
+    owner: Address
+    cluster: ClusterId
+    code_hash: CodeHash
+    handle: int
+    interface: Interface
+
+
+@dataclass(frozen=True, slots=True)
+class InputKey:
+    """The key (X25519, 32 bytes) to which inputs of an epoch are sealed."""
+
+    epoch: int
+    key: bytes
+
+
+class ProgramRecords:
+    """Looks programs up, once each; input keys each time, since they change with the epoch."""
+
+    def __init__(self, contracts: NetworkContracts, chain: ChainState) -> None:
+        self._contracts = contracts
+        self._chain = chain
+        self._known: dict[ProgramId, ProgramRecord] = {}
+
+    async def record(self, program: ProgramId) -> ProgramRecord:
+        """The program's record.
+
+        Raises:
+            CallerMisuse: the finalised chain has no such program (``program.unknown``).
+        """
+        if program not in self._known:
+            self._known[program] = await self._look(program)
+        return self._known[program]
+
+    async def input_key(self, record: ProgramRecord) -> InputKey:
+        """The input key of the cluster's present epoch, proven; waits for that of a young program.
+
+        Raises:
+            PeerUnreachable: no worker publishes one (``program.no_key``).
+            EvidenceRefused: a member disputes the recorded one (``program.key_disputed``).
+        """
+
+        async def look() -> InputKey | None:
+            return await self._recorded_key(record)
+
+        found = await wait_for(
+            look,
+            KEY_SECONDS,
+            "program.no_key",
+            f"the cluster has published no input key of {to_hex(record.program)}",
+            "see with `phat status` whether a worker executes",
+        )
+        await self._check_disputes(record, found)
+        return found
+
+    async def _look(self, program: ProgramId) -> ProgramRecord:
+        names = ("owner", "cluster", "code_hash", "handle")
+        slots = {name: layout.program_field(program, name) for name in names}
+        proven = await self._chain.prove({"Programs": list(slots.values())})
+        fields = {name: proven.digest("Programs", slot) for name, slot in slots.items()}
+        if not any(fields["cluster"]):
+            raise CallerMisuse(
+                "program.unknown",
+                f"the network has no program {to_hex(program)}",
+                f"looked at finalised block {proven.head.header.number}",
+                "check the id and the network (--network)",
+            )
+        code_hash = CodeHash(fields["code_hash"])
+        chunks = await fetch_code(
+            self._contracts.node, self._contracts["Programs"], code_hash, proven.head.header.number
+        )
+        package = decode_package(b"".join(chunks))
+        return ProgramRecord(
+            program,
+            Address(fields["owner"][12:]),
+            ClusterId(fields["cluster"]),
+            code_hash,
+            int.from_bytes(fields["handle"], "big"),
+            parse_interface(package.interface),
+        )
+
+    async def _recorded_key(self, record: ProgramRecord) -> InputKey | None:
+        epoch_slot = layout.cluster_field(record.cluster, "epoch")
+        head = await self._chain.refresh()
+        epoch = (await self._chain.prove({"Clusters": [epoch_slot]}, head)).value("Clusters", epoch_slot)
+        slot = layout.input_key(record.program, epoch)
+        key = (await self._chain.prove({"Programs": [slot]}, head)).digest("Programs", slot)
+        return InputKey(epoch, key) if any(key) else None
+
+    async def _check_disputes(self, record: ProgramRecord, found: InputKey) -> None:
+        programs = self._contracts["Programs"]
+        topics = [
+            programs.interface.event("InputKeyDisputed").topic,
+            record.program,
+            found.epoch.to_bytes(32, "big"),
+        ]
+        head = await self._chain.refresh()
+        if await self._contracts.node.logs([programs.address], topics, 0, head.header.number):
+            raise EvidenceRefused(
+                "program.key_disputed",
+                f"a member of the cluster derives another input key for {to_hex(record.program)}",
+                "some members of the cluster are broken or lie",
+                "send nothing to this program until the network's guardian has acted",
+            )
