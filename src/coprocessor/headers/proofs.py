@@ -13,12 +13,21 @@ from coprocessor.crypto.hashing import keccak256
 from coprocessor.values.errors import EvidenceRefused, MalformedInput
 from coprocessor.values.identities import Digest
 
-__all__ = ["EMPTY_CODE_HASH", "MAX_PROOF_NODES", "Account", "verify_account", "verify_slot"]
+__all__ = [
+    "EMPTY_CODE_HASH",
+    "MAX_NODE_LENGTH",
+    "MAX_PROOF_NODES",
+    "Account",
+    "verify_account",
+    "verify_slot",
+    "verify_value",
+]
 
 MAX_PROOF_NODES = 64
 """Nodes of one proof: a path has 64 nibbles."""
 
 MAX_NODE_LENGTH = 1024
+"""Bytes of one node: a branch of 16 hashes takes 532."""
 
 _EMPTY_TRIE = keccak256(b"\x80")
 EMPTY_CODE_HASH = keccak256(b"")
@@ -41,7 +50,7 @@ def verify_account(state_root: bytes, address: bytes, proof: Sequence[bytes]) ->
         EvidenceRefused: the proof leads elsewhere or shows that there is no such account.
         MalformedInput: a node is not what a node can be.
     """
-    value = _verify(state_root, keccak256(address), proof)
+    value = verify_value(state_root, keccak256(address), proof)
     if value is None:
         raise EvidenceRefused("proof.no_account", f"the chain has no account 0x{address.hex()}")
     fields = rlp.decode(value)
@@ -62,7 +71,7 @@ def verify_slot(storage_root: bytes, slot: bytes, proof: Sequence[bytes]) -> int
         EvidenceRefused: the proof leads elsewhere.
         MalformedInput: a node is not what a node can be.
     """
-    value = _verify(storage_root, keccak256(slot), proof)
+    value = verify_value(storage_root, keccak256(slot), proof)
     if value is None:
         return 0
     raw = rlp.decode(value)
@@ -71,8 +80,13 @@ def verify_slot(storage_root: bytes, slot: bytes, proof: Sequence[bytes]) -> int
     return int.from_bytes(raw, "big")
 
 
-def _verify(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
-    """Walks from ``root`` along ``key``; returns the value, or None where the walk ends in proven absence."""
+def verify_value(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
+    """The value at ``key`` (as the trie has it, already hashed) under ``root``; None where the proof shows absence.
+
+    Raises:
+        EvidenceRefused: the proof leads elsewhere.
+        MalformedInput: a node is not what a node can be.
+    """
     if len(proof) > MAX_PROOF_NODES or any(len(node) > MAX_NODE_LENGTH for node in proof):
         raise MalformedInput("proof.size", f"a proof has at most {MAX_PROOF_NODES} nodes of {MAX_NODE_LENGTH} bytes")
     if root == _EMPTY_TRIE:
