@@ -7,7 +7,6 @@ fails, is dead: it keeps its id, and everything sent to it is void.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -64,6 +63,7 @@ class Program:
         keys: of the epoch.
         input_key: opens sealed inputs; derived once, since each use would cost a derivation.
         package: its code, or None where that is no package.
+        has_constructor: the interface names an ``init`` method.
         is_alive: it may be called.
     """
 
@@ -71,6 +71,7 @@ class Program:
     keys: ProgramKeys
     input_key: SealingKey
     package: CodePackage | None
+    has_constructor: bool
     is_alive: bool
 
     def record(self) -> Digest:
@@ -78,13 +79,6 @@ class Program:
         origin = self.origin
         fields = [origin.program, origin.handle, origin.owner, origin.code_hash, origin.policy]
         return sha256(cbor.dumps([*fields, list(origin.callees), self.is_alive]))
-
-    def has_constructor(self) -> bool:
-        """Whether the interface names an ``init`` method."""
-        if self.package is None:
-            return False
-        methods = json.loads(self.package.interface).get("methods", [])
-        return any(method.get("kind") == "init" for method in methods)
 
     def load_request(self) -> LoadProgram:
         """What the executor needs to run it."""

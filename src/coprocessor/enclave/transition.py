@@ -19,6 +19,7 @@ from coprocessor.enclave.programs import CodeStore, Program, ProgramTable
 from coprocessor.enclave.sealed_state import ClusterState, ProgramState
 from coprocessor.keys.derivation import ClusterKeys
 from coprocessor.protocol.commands import method_selector
+from coprocessor.protocol.interface import parse_interface
 from coprocessor.protocol.links import LinkKind
 from coprocessor.protocol.output_body import Event, LogLine, OutputBody, encode_output_body
 from coprocessor.protocol.outputs import Leaf, Status, derive_output_keys, public_plaintext_hash, seal_output
@@ -27,7 +28,7 @@ from coprocessor.sandbox.abi import FrameKind
 from coprocessor.sandbox.executor_messages import Call, CallOutcome, Execute, Item, ItemResult, LoadFailed
 from coprocessor.sandbox.faults import ExhaustedLimit
 from coprocessor.sandbox.outcome import OutcomeKind
-from coprocessor.sandbox.package import decode_package
+from coprocessor.sandbox.package import CodePackage, decode_package
 from coprocessor.values.errors import CoprocessorError, InternalError
 from coprocessor.values.identities import (
     ZERO_ADDRESS,
@@ -201,22 +202,26 @@ class Transition:
         code = self._codes.get(origin.code_hash)
         if code is None:
             raise InternalError("code.missing", f"code 0x{origin.code_hash.hex()} was not asked for in time")
+        def make(package: CodePackage | None, constructor: bool, is_alive: bool) -> Program:
+            return Program(origin, keys, keys.input_key, package, constructor, is_alive)
+
         try:
             package = decode_package(code)
+            constructor = parse_interface(package.interface).init is not None
         except CoprocessorError as error:
-            return Program(origin, keys, keys.input_key, None, is_alive=False), str(error)
-        program = Program(origin, keys, keys.input_key, package, is_alive=True)
+            return make(None, False, False), str(error)
+        program = make(package, constructor, True)
         reply = self._executor.load(program)
         if isinstance(reply, LoadFailed):
-            return Program(origin, keys, keys.input_key, package, is_alive=False), f"{reply.code}: {reply.message}"
+            return make(package, constructor, False), f"{reply.code}: {reply.message}"
         if package.language == "python" and reply.interface != package.interface:
             reason = "package.interface: the published interface is not the one that the code has"
-            return Program(origin, keys, keys.input_key, package, is_alive=False), reason
+            return make(package, constructor, False), reason
         return program, ""
 
     def _construct(self, proven: ProvenLink, program: Program) -> CallOutcome | None:
         """Runs the constructor; None where the program has none and was given no arguments."""
-        if not program.has_constructor():
+        if not program.has_constructor:
             return None
         origin = program.origin
         call = Call(

@@ -76,10 +76,15 @@ class Destination:
     kind: int
     origin: Address
 
-    def info(self) -> bytes:
-        """The HPKE info string (PROTOCOL 4.1)."""
+    def info(self, fuel_limit: int, fee_limit: int) -> bytes:
+        """The HPKE info string (PROTOCOL 4.1), with the limits that stand in clear beside the item.
+
+        Without the limits a relayer could change them: another digest would recover another author, whom nobody
+        controls.
+        """
         origin = bytes((self.kind,)) + self.origin
-        return Label.SEALED_COMMAND.context(self.network, self.program, self.epoch.to_bytes(8, "big"), origin)
+        limits = fuel_limit.to_bytes(8, "big") + fee_limit.to_bytes(16, "big")
+        return Label.SEALED_COMMAND.context(self.network, self.program, self.epoch.to_bytes(8, "big"), origin, limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +155,7 @@ def seal_command(command: Command, destination: Destination, author: PrivateKey,
         + command.reply_secret
         + command.arguments
     )
-    return hpke.seal(plaintext, input_key, destination.info())
+    return hpke.seal(plaintext, input_key, destination.info(command.fuel_limit, command.fee_limit))
 
 
 def open_command(
@@ -169,7 +174,7 @@ def open_command(
         EvidenceRefused: does not open here, or the signature is bad: the item is void.
         MalformedInput: too short: the item is void.
     """
-    plaintext = input_key.open(sealed, destination.info())
+    plaintext = input_key.open(sealed, destination.info(fuel_limit, fee_limit))
     if len(plaintext) < _HEADER:
         raise MalformedInput("void.short", f"a command has at least {_HEADER} bytes, not {len(plaintext)}")
     signature, at = plaintext[:65], 65

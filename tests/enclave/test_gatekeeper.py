@@ -1,0 +1,169 @@
+"""Admission, tickets and key release, with the attacks on them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from coprocessor.enclave import messages as m
+from coprocessor.keys.release import decode_request
+from coprocessor.protocol import layout
+from coprocessor.sandbox.engine import Engine
+from tests.enclave.stage import OPERATOR, Stage, Worker, admit_request, ask, attester, refusal
+from tests.support.fake_chain import CLUSTER, FakeChain, configuration, key
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+@pytest.fixture
+def worker(stage: Stage, engine: Engine) -> Worker:
+    worker = Worker(stage, engine)
+    worker.admit()
+    stage.chain.set("Clusters", layout.cluster_field(CLUSTER, "epoch"), 1)
+    stage.chain.mine()
+    return worker
+
+
+def test_a_member_gets_the_key_and_the_answer_can_be_asked_for_again(stage: Stage, worker: Worker) -> None:
+    request = worker.request()
+    first = ask(stage.gatekeeper, m.Release(request))
+    assert ask(stage.gatekeeper, m.Release(request)) == first
+    keys = stage.keys
+    assert ask(worker.core, m.Partials(1, keys.master_key, keys.share_keys, (first.partial,))) == m.KeysReady(1)
+
+
+def test_one_release_to_each_admission(stage: Stage, worker: Worker) -> None:
+    worker.take_keys()
+    assert refusal(stage.gatekeeper, m.Release(worker.request())) == "release.again"
+
+
+@pytest.mark.parametrize(
+    ("contract", "slot", "value"),
+    [
+        ("Clusters", lambda worker: layout.cluster_member(CLUSTER, worker.id), 0),
+        ("Clusters", lambda worker: layout.cluster_field(CLUSTER, "epoch"), 2),
+        ("Registry", lambda worker: layout.registry_worker(worker.id, "revoked"), 1),
+        ("Registry", lambda worker: layout.registry_worker(worker.id, "expires"), 1),
+        ("Registry", lambda worker: layout.registry_worker(worker.id, "role"), 2),
+        ("Registry", lambda worker: layout.registry_worker(worker.id, "sealing_key"), 5),
+    ],
+)
+def test_no_key_for_whoever_is_no_member_in_good_standing(
+    stage: Stage, worker: Worker, contract: str, slot: object, value: int
+) -> None:
+    stage.chain.set(contract, slot(worker), value)  # type: ignore[operator]
+    stage.chain.mine()
+    assert refusal(stage.gatekeeper, m.Release(worker.request())) == "release.refused"
+
+
+def test_another_signing_key_on_the_chain_refuses_the_request(stage: Stage, worker: Worker) -> None:
+    request = worker.request()
+    stage.chain.set("Registry", layout.registry_worker(worker.id, "signer"), key(7).address)
+    stage.chain.mine()
+    stage.sync(stage.gatekeeper)
+    ask(stage.gatekeeper, worker.record_proof())
+    assert refusal(stage.gatekeeper, m.Release(request)) == "release.not_the_worker"
+
+
+def test_a_record_proven_before_the_ticket_is_stale(stage: Stage, worker: Worker) -> None:
+    stage.sync(stage.gatekeeper)
+    ask(stage.gatekeeper, worker.record_proof())
+    stage.chain.mine()
+    for core in (stage.gatekeeper, worker.core):
+        stage.sync(core)
+    ask(worker.core, stage.committee_proof())
+    ask(worker.core, worker.record_proof())
+    ticket = ask(stage.gatekeeper, m.GiveTicket(ask(worker.core, m.RequestTicket()).nonce)).ticket
+    request = ask(worker.core, m.Tickets(1, (ticket,))).request
+    assert refusal(stage.gatekeeper, m.Release(request)) == "release.stale_proof"
+
+
+def test_a_ticket_grows_old(stage: Stage, worker: Worker) -> None:
+    request = worker.request()
+    for _ in range(257):
+        stage.chain.mine()
+    stage.sync(stage.gatekeeper)
+    ask(stage.gatekeeper, worker.record_proof())
+    assert refusal(stage.gatekeeper, m.Release(request)) == "ticket.old"
+
+
+def test_a_ticket_serves_once_and_for_its_nonce_alone(stage: Stage, worker: Worker) -> None:
+    request = worker.request()
+    ticket = decode_request(request).ticket
+    assert ticket.ticket.nonce != bytes(32)
+    other = ask(stage.gatekeeper, m.GiveTicket(b"\x05" * 32)).ticket
+    ask(worker.core, m.RequestTicket())
+    assert refusal(worker.core, m.Tickets(1, (other,))) == "ticket.foreign"
+
+
+def test_evidence_for_another_chain_or_operator_is_refused(stage: Stage, engine: Engine) -> None:
+    worker = Worker(stage, engine, b"newcomer")
+    request = admit_request(worker.core, worker.machine, worker.booted, stage.chain)
+    forged = {
+        "admission.unknown_block": replace(request, block_hash=b"\x01" * 32),
+        "attestation.report_data_mismatch": replace(request, operator=key(66).address),
+        "admission.signer": replace(request, signer=key(66).address),
+        "admission.role": replace(request, role=3),
+    }
+    for code, message in forged.items():
+        assert refusal(stage.gatekeeper, message) == code
+    assert ask(stage.gatekeeper, request).operator == OPERATOR
+
+
+def test_an_enclave_of_other_code_is_refused(stage: Stage, engine: Engine) -> None:
+    worker = Worker(stage, engine, b"newcomer")
+    worker.machine = attester(b"newcomer", measured=b"\x09" * 32)
+    request = admit_request(worker.core, worker.machine, worker.booted, stage.chain)
+    assert refusal(stage.gatekeeper, request) == "attestation.measurement_unknown"
+
+
+def test_an_eclipsed_newcomer_is_refused(stage: Stage, engine: Engine) -> None:
+    other_chain = FakeChain(stage.chain.configuration)
+    other_chain.set("Registry", bytes(32), 1)
+    other_chain.mine()
+    worker = Worker(stage, engine, b"newcomer")
+    worker.core._cluster = None
+    worker.booted = ask(worker.core, m.BootWorker(stage.chain.network_json(), OPERATOR, CLUSTER))
+    ask(worker.core, other_chain.headers_message(1, 1))
+    request = admit_request(worker.core, worker.machine, worker.booted, other_chain)
+    assert refusal(stage.gatekeeper, request) == "admission.unknown_block"
+
+
+def test_a_restarted_gatekeeper_goes_on_from_its_sealed_share(stage: Stage, worker: Worker) -> None:
+    restarted = stage.make_gatekeeper()
+    booted = ask(restarted, m.BootGatekeeper(stage.chain.network_json(), OPERATOR, stage.keys.sealed_share))
+    assert booted == stage.booted
+    stage.gatekeeper = restarted
+    worker.take_keys()
+
+
+def test_an_altered_or_foreign_share_is_refused(stage: Stage) -> None:
+    sealed = bytearray(stage.keys.sealed_share)
+    sealed[40] ^= 1
+    network = stage.chain.network_json()
+    assert refusal(stage.make_gatekeeper(), m.BootGatekeeper(network, OPERATOR, bytes(sealed))) == "share.foreign"
+    empty = FakeChain().network_json()
+    whole = stage.keys.sealed_share
+    assert refusal(stage.make_gatekeeper(), m.BootGatekeeper(empty, OPERATOR, whole)) == "share.foreign"
+
+
+def test_several_gatekeepers_are_refused_clearly(stage: Stage) -> None:
+    fresh = stage.make_gatekeeper()
+    ask(fresh, m.BootGatekeeper(FakeChain().network_json(), OPERATOR, b""))
+    member = m.Admit(2, OPERATOR, bytes(20), bytes(33), bytes(32), b"", bytes(32), 0, 0, bytes(32))
+    assert refusal(fresh, m.Genesis(2, (member, member))) == "gatekeepers.not_yet"
+
+
+def test_simulated_hardware_cannot_boot_for_a_real_network(stage: Stage) -> None:
+    strict = FakeChain(configuration(allow_simulated=False)).network_json()
+    code = refusal(stage.make_gatekeeper(), m.BootGatekeeper(strict, OPERATOR, b""))
+    assert code == "attestation.simulated_refused"

@@ -1,0 +1,209 @@
+"""A chain in memory: contracts as storage maps, sealed headers, proofs. What an enclave's host would read from a node.
+
+Tries are py-trie's, so the proofs come from an implementation that is not ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import rlp
+from trie import HexaryTrie
+
+from coprocessor.attesters.simulated import simulated_measurement
+from coprocessor.attestation.vendors.simulated import build_root
+from coprocessor.codec import abi
+from coprocessor.crypto.hashing import keccak256, sha256
+from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.enclave import messages as m
+from coprocessor.headers.header import parse_header
+from coprocessor.headers.sealed import seal_digest
+from coprocessor.protocol import layout
+from coprocessor.protocol.genesis import network_to_json
+from coprocessor.protocol.links import Link, LinkKind, compute_genesis_head, compute_head
+from coprocessor.values.identities import Address, ClusterId, Digest
+from coprocessor.values.network import (
+    CONTRACT_NAMES,
+    AttestationFloor,
+    ContractIdentity,
+    Network,
+    NetworkConfiguration,
+)
+
+MEASURED = sha256(b"test enclave")
+CHAIN_ID = 31337
+CLUSTER = ClusterId(keccak256(b"cluster"))
+GENESIS_TIME = 1_800_000_000
+
+
+def key(seed: int) -> PrivateKey:
+    """A key that tests know."""
+    return PrivateKey(keccak256(b"key" + seed.to_bytes(4, "big")))
+
+
+def configuration(*, allow_simulated: bool = True, sealers: tuple[Address, ...] | None = None) -> NetworkConfiguration:
+    """A network's configuration with made-up contracts."""
+    contracts = tuple(
+        (name, ContractIdentity(Address(keccak256(name.encode())[:20]), keccak256(b"code " + name.encode())))
+        for name in CONTRACT_NAMES
+    )
+    root = Digest(build_root().digest)
+    floor = AttestationFloor((root,), (simulated_measurement(MEASURED),), 1, 5)
+    return NetworkConfiguration(
+        CHAIN_ID, sealers or (key(1).address,), "sealed", contracts, floor, allow_simulated, development=True
+    )
+
+
+class FakeChain:
+    """Blocks, an inbox and contract storage; every block is final at once."""
+
+    def __init__(self, config: NetworkConfiguration | None = None) -> None:
+        self.configuration = config or configuration()
+        self.sealer = key(1)
+        self.gatekeepers: tuple[Digest, ...] = ()
+        self.storage: dict[str, dict[bytes, int]] = {name: {} for name in CONTRACT_NAMES}
+        self.headers: list[bytes] = []
+        self.roots: list[tuple[HexaryTrie, dict[str, HexaryTrie]]] = []
+        self.links: list[Link] = []
+        self.inbox = self.configuration.contract("Inbox").address
+        self.head = compute_genesis_head(CHAIN_ID, self.inbox, CLUSTER)
+        self.mine()
+
+    @property
+    def number(self) -> int:
+        """Of the newest block."""
+        return len(self.headers) - 1
+
+    @property
+    def timestamp(self) -> int:
+        """Of the newest block."""
+        return GENESIS_TIME + 12 * self.number
+
+    def block_hash(self, number: int | None = None) -> Digest:
+        """Hash of a block, the newest by default."""
+        return keccak256(self.headers[self.number if number is None else number])
+
+    def network_json(self) -> str:
+        """The text of ``network.json``."""
+        return network_to_json(Network(self.configuration, self.gatekeepers))
+
+    def set(self, contract: str, slot: bytes, value: int | bytes) -> None:
+        """Writes a slot; it counts from the next block on."""
+        self.storage[contract][slot] = value if isinstance(value, int) else int.from_bytes(value, "big")
+
+    def append(self, kind: int, payload: bytes, **fields: object) -> Link:
+        """A link in the block that is mined next."""
+        number = self.number + 1
+        values = {"item_count": 0, "fuel_limit": 0, "fee_limit": 0, "origin": key(90).address, "payer": key(90).address}
+        values.update(fields)  # type: ignore[arg-type]
+        link = Link(
+            index=len(self.links),
+            kind=kind,
+            block_number=number,
+            timestamp=GENESIS_TIME + 12 * number,
+            prevrandao=keccak256(number.to_bytes(8, "big")),
+            payload=payload,
+            **values,  # type: ignore[arg-type]
+        )
+        self.links.append(link)
+        self.head = compute_head(self.head, link)
+        self.set("Inbox", layout.inbox_head(CLUSTER), self.head)
+        self.set("Inbox", layout.inbox_count(CLUSTER), len(self.links))
+        return link
+
+    def append_epoch(self, runtime: bytes, epoch: int = 1) -> Link:
+        """The link that begins an epoch."""
+        payload = abi.encode(["uint256", "bytes32", "uint256", "uint256"], [epoch, runtime, 1, 1])
+        self.set("Clusters", layout.cluster_field(CLUSTER, "epoch"), epoch)
+        return self.append(LinkKind.EPOCH, payload)
+
+    def mine(self) -> int:
+        """A block over the present storage; returns its number."""
+        tries = {name: self._storage_trie(name) for name in CONTRACT_NAMES}
+        state = HexaryTrie({})
+        for name, storage in tries.items():
+            identity = self.configuration.contract(name)
+            account = rlp.encode([b"\x01", b"", storage.root_hash, identity.code_hash])
+            state[keccak256(identity.address)] = account
+        number = len(self.headers)
+        parent = keccak256(self.headers[-1]) if self.headers else bytes(32)
+        self.headers.append(make_header(parent, state.root_hash, number, GENESIS_TIME + 12 * number))
+        self.roots.append((state, tries))
+        return number
+
+    def headers_message(self, first: int | None = None, last: int | None = None) -> m.Headers:
+        """The blocks ``first`` to ``last``, sealed; the whole chain by default."""
+        last = self.number if last is None else last
+        raw = self.headers[(first or 0) : last + 1]
+        return m.Headers(tuple(raw), (self.seal(raw[-1]),))
+
+    def seal(self, raw: bytes, sealer: PrivateKey | None = None) -> bytes:
+        """A seal over a header."""
+        header = parse_header(raw)
+        return (sealer or self.sealer).sign(seal_digest(CHAIN_ID, header.number, header.hash))
+
+    def proof(self, *slots: tuple[str, bytes], number: int | None = None) -> m.ChainProof:
+        """A proof of (contract, slot) pairs at a block, the newest by default."""
+        number = self.number if number is None else number
+        state, tries = self.roots[number]
+        accounts = []
+        for name in dict.fromkeys(name for name, _ in slots):
+            identity = self.configuration.contract(name)
+            nodes = tuple(rlp.encode(node) for node in state.get_proof(keccak256(identity.address)))
+            proven = tuple(
+                m.SlotProof(slot, tuple(rlp.encode(node) for node in tries[name].get_proof(keccak256(slot))))
+                for contract, slot in slots
+                if contract == name
+            )
+            accounts.append(m.AccountProof(name, nodes, proven))
+        return m.ChainProof(number, tuple(accounts))
+
+    def inbox_proof(self) -> m.ChainProof:
+        """Head and count of the cluster's inbox."""
+        return self.proof(("Inbox", layout.inbox_head(CLUSTER)), ("Inbox", layout.inbox_count(CLUSTER)))
+
+    def links_message(self, first: int = 0) -> m.Links:
+        """All links from ``first`` on."""
+        return m.Links(tuple(link_data(link) for link in self.links[first:]))
+
+    def _storage_trie(self, name: str) -> HexaryTrie:
+        trie = HexaryTrie({})
+        for slot, value in self.storage[name].items():
+            if value:
+                trie[keccak256(slot)] = rlp.encode(rlp.sedes.big_endian_int.serialize(value))
+        return trie
+
+
+def link_data(link: Link) -> m.LinkData:
+    """A link as a host passes it on."""
+    return m.LinkData(*(getattr(link, name) for name in Link.__slots__))
+
+
+def make_header(parent: bytes, state_root: bytes, number: int, timestamp: int) -> bytes:
+    """An RLP header of Prague's fields."""
+    integer = rlp.sedes.big_endian_int.serialize
+    empty = keccak256(b"\x80")
+    fields: Iterable[bytes] = (
+        parent,
+        keccak256(b"\xc0"),
+        bytes(20),
+        state_root,
+        empty,
+        empty,
+        bytes(256),
+        b"",
+        integer(number),
+        integer(30_000_000),
+        b"",
+        integer(timestamp),
+        b"",
+        keccak256(number.to_bytes(8, "big")),
+        bytes(8),
+        integer(10**9),
+        empty,
+        b"",
+        b"",
+        bytes(32),
+        sha256(b""),
+    )
+    return bytes(rlp.encode(list(fields)))
