@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
 
@@ -354,7 +355,19 @@ def test_compiled_code_is_reused_only_for_its_module(engine: Engine) -> None:
     assert isinstance(again, Loaded)
     assert again.compiled is None
     assert execute(executor, call(arguments=b"\5"))[0].writes[0].value == b"\5"
-    assert isinstance(executor.handle(with_compiled(other)), LoadFailed)
+    another = executor.handle(with_compiled(other))
+    assert isinstance(another, Loaded)
+    assert another.compiled is not None
+    assert execute(executor, call(arguments=b"\6"))[0].writes == ()
+
+
+@pytest.mark.parametrize("kept", [b"", b"\xf6", b"\xa0", bytes(1000)])
+def test_kept_code_that_does_not_fit_is_made_again(engine: Engine, kept: bytes) -> None:
+    executor = Executor(engine)
+    reply = executor.handle(replace(load_program(1, guest(SET_ARGUMENT)), compiled=kept))
+    assert isinstance(reply, Loaded)
+    assert reply.compiled is not None
+    assert execute(executor, call(arguments=b"\5"))[0].writes[0].value == b"\5"
 
 
 def test_messages_survive_the_wire_and_hide_secrets(engine: Engine) -> None:

@@ -82,11 +82,25 @@ def test_interpreter_is_compiled_once_and_can_be_kept(engine: Engine) -> None:
     assert second == GuestLoaded("python", first.digest, None)
 
 
-def test_compiled_code_of_another_configuration_is_refused(engine: Engine, toy: CompiledModule) -> None:
+def test_compiled_code_of_another_configuration_is_not_used(engine: Engine, toy: CompiledModule) -> None:
     other = Engine(EngineOptions(is_interruptible=False))
     with pytest.raises(MalformedInput):
         other.deserialize(toy.serialize())
-    assert isinstance(Executor(other).handle(LoadGuest("python", b"", toy.serialize())), LoadFailed)
+    refused = Executor(other).handle(LoadGuest("python", b"", toy.serialize()))
+    assert isinstance(refused, LoadFailed)
+    assert refused.code == "executor.guest_code"
+    wasm = guest(TOY, allocator=FIXED_ALLOCATOR)
+    again = Executor(other).handle(LoadGuest("python", wasm, toy.serialize()))
+    assert isinstance(again, GuestLoaded)
+    assert again.compiled is not None
+
+
+def test_snapshot_that_does_not_fit_is_made_again(engine: Engine, toy: CompiledModule) -> None:
+    executor = _with_toy(engine, toy)
+    reply = executor.handle(_python(1, b"abcd", b"no snapshot"))
+    assert isinstance(reply, Loaded)
+    assert reply.snapshot is not None
+    assert run(executor).result == b"abcdabcd"
 
 
 def test_failing_load_says_why(engine: Engine, toy: CompiledModule) -> None:

@@ -170,7 +170,7 @@ class Engine:
         Raises:
             MalformedInput: it was made by another version or configuration; compile again.
         """
-        content = cbor.loads(data, _MAX_CONTAINER_BYTES)
+        content: Any = cbor.loads(data, _MAX_CONTAINER_BYTES)
         try:
             profile = GuestProfile(**content["profile"])
             module = wasmtime.Module.deserialize(self._engine, content["code"])

@@ -10,8 +10,9 @@ lack writes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from coprocessor.crypto.hashing import sha256
 from coprocessor.sandbox.abi import CallFrame, FrameKind
@@ -51,6 +52,7 @@ from coprocessor.values.limits import MAX_FUEL
 
 __all__ = ["Executor", "Interrupter"]
 
+_Kept = TypeVar("_Kept")
 _COMMAND_KINDS: Final = (FrameKind.INIT, FrameKind.COMMAND, FrameKind.REQUEST)
 
 
@@ -115,9 +117,14 @@ class Executor:
     def _load_guest(self, message: LoadGuest) -> GuestLoaded:
         if message.language != "python":
             raise MalformedInput("executor.language", f"the language {message.language!r} has no interpreter")
+        guest, compiled = None, None
         if message.compiled is not None:
-            guest, compiled = self._engine.deserialize(message.compiled), None
-        else:
+            guest = self._reuse(lambda: self._engine.deserialize(message.compiled or b""))
+        if guest is None and not message.wasm:
+            raise CallerMisuse(
+                "executor.guest_code", "the guest's native code does not fit this machine", next="send its module too"
+            )
+        if guest is None:
             guest = self._engine.compile(message.wasm, PYTHON_PROFILE)
             compiled = guest.serialize()
         self._guests[message.language] = guest
@@ -140,10 +147,9 @@ class Executor:
 
     def _load_raw(self, message: LoadProgram) -> tuple[LoadedImage, bytes | None, bytes | None]:
         if message.compiled is not None:
-            module = self._engine.deserialize(message.compiled)
-            if module.digest != sha256(message.code):
-                raise MalformedInput("sandbox.compiled_code", "compiled code belongs to another module")
-            return LoadedImage(LoadedProgram(module)), None, None
+            module = self._reuse(lambda: self._engine.deserialize(message.compiled or b""))
+            if module is not None and module.digest == sha256(message.code):
+                return LoadedImage(LoadedProgram(module)), None, None
         module = self._engine.compile(message.code)
         return LoadedImage(LoadedProgram(module)), module.serialize(), None
 
@@ -154,9 +160,20 @@ class Executor:
                 "executor.no_guest", f"no interpreter for {message.language} was given", next="LoadGuest"
             )
         if message.snapshot is not None:
-            return LoadedImage.deserialize(message.snapshot, guest), None, None
+            image = self._reuse(lambda: LoadedImage.deserialize(message.snapshot or b"", guest))
+            if image is not None:
+                return image, None, None
         image = load_image(guest, message.code)
         return image, None, image.serialize()
+
+    @staticmethod
+    def _reuse(open_: Callable[[], _Kept]) -> _Kept | None:
+        """What was kept, or None where it does not fit this machine: then it is made again, never a failure of the
+        program (PROTOCOL 5.8)."""
+        try:
+            return open_()
+        except MalformedInput:
+            return None
 
     def _execute(self, message: Execute) -> Executed:
         for item in message.items:
