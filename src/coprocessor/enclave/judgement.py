@@ -78,9 +78,9 @@ def _judge(link: Link, position: int, item: ClearItem, bench: Bench) -> ReadyIte
         return void("void.late")
     if command.deadline > link.timestamp + MAX_DEADLINE_AHEAD:
         return void("void.deadline")
-    if bench.nonces.is_used(program.keys, opened.author, command.nonce):
+    if bench.nonces.is_used(program.nonce_key, opened.author, command.nonce):
         return void("void.replayed")
-    bench.nonces.spend(program.keys, opened.author, command.nonce, command.deadline)
+    bench.nonces.spend(program.nonce_key, opened.author, command.nonce, command.deadline)
     return ReadyItem(position, program, opened)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 
 from coprocessor.crypto.hashing import hmac_sha256, sha256
-from coprocessor.keys.derivation import ProgramKeys
 from coprocessor.trie import Trie
 from coprocessor.values.identities import Address
 
@@ -28,16 +27,16 @@ class NonceSet:
         while self._deadlines and self._deadlines[0][0] < timestamp:
             self._trie.delete(heapq.heappop(self._deadlines)[1])
 
-    def is_used(self, keys: ProgramKeys, author: Address, nonce: int) -> bool:
-        """Whether ``author`` has spent ``nonce`` on this program."""
-        return self._trie.get(_path(keys, author, nonce)) is not None
+    def is_used(self, path_key: bytes, author: Address, nonce: int) -> bool:
+        """Whether ``author`` has spent ``nonce`` on the program with this path key (32 bytes)."""
+        return self._trie.get(_path(path_key, author, nonce)) is not None
 
-    def spend(self, keys: ProgramKeys, author: Address, nonce: int, deadline: int) -> None:
+    def spend(self, path_key: bytes, author: Address, nonce: int, deadline: int) -> None:
         """Marks a nonce as used until ``deadline``."""
-        path = _path(keys, author, nonce)
+        path = _path(path_key, author, nonce)
         self._trie.put(path, sha256(deadline.to_bytes(8, "big")))
         heapq.heappush(self._deadlines, (deadline, path))
 
 
-def _path(keys: ProgramKeys, author: Address, nonce: int) -> bytes:
-    return hmac_sha256(keys.nonce_path_key, author + nonce.to_bytes(8, "big"))
+def _path(path_key: bytes, author: Address, nonce: int) -> bytes:
+    return hmac_sha256(path_key, author + nonce.to_bytes(8, "big"))

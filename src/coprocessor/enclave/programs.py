@@ -61,7 +61,7 @@ class Program:
     Args:
         origin: the link's content.
         keys: of the epoch.
-        input_key: opens sealed inputs; derived once, since each use would cost a derivation.
+        input_key, nonce_key: from ``keys``; derived once, since each item needs both.
         package: its code, or None where that is no package.
         has_constructor: the interface names an ``init`` method.
         is_alive: it may be called.
@@ -70,6 +70,7 @@ class Program:
     origin: Instantiation
     keys: ProgramKeys
     input_key: SealingKey
+    nonce_key: bytes
     package: CodePackage | None
     has_constructor: bool
     is_alive: bool

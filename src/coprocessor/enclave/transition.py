@@ -203,7 +203,7 @@ class Transition:
         if code is None:
             raise InternalError("code.missing", f"code 0x{origin.code_hash.hex()} was not asked for in time")
         def make(package: CodePackage | None, constructor: bool, is_alive: bool) -> Program:
-            return Program(origin, keys, keys.input_key, package, constructor, is_alive)
+            return Program(origin, keys, keys.input_key, keys.nonce_path_key, package, constructor, is_alive)
 
         try:
             package = decode_package(code)
