@@ -97,6 +97,11 @@ def test_random_transactions_do_the_same(pair: Pair, probe: Probe) -> None:
     _compare_logs(pair, {"fromBlock": "0x0", "toBlock": "latest", "address": probe.address})
 
 
+def test_the_deepest_calls_do_the_same(pair: Pair, probe: Probe, owner: Wallet) -> None:
+    for depth in (300, 1023, 1024):
+        pair.send(owner.sign(probe.address, call_data("nest(uint256)", depth), gas=16_777_216))
+
+
 def test_proofs_are_the_same(pair: Pair, owner: Wallet) -> None:
     # A contract whose slots never return to zero: anvil keeps those in its storage trie, which Ethereum does not.
     contract = pair.send(owner.sign(None, deployment(7), gas=3_000_000))["contractAddress"]

@@ -5,3 +5,8 @@ development, tests and single machines: one sealer, no peers, ten accounts whose
 """
 
 from __future__ import annotations
+
+import os
+
+# py-evm's hashing picks its library by this variable at its first import; this one is the fastest.
+os.environ.setdefault("ETH_HASH_BACKEND", "pysha3")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,11 +26,14 @@ from coprocessor.devnode.errors import (
 )
 from coprocessor.values.errors import MalformedInput
 
-__all__ = ["MAX_BATCH_CALLS", "MAX_REPLY_BYTES", "Dispatcher", "Handler"]
+__all__ = ["MAX_BATCH_CALLS", "MAX_REPLY_BYTES", "Dispatcher", "Handler", "decode_json"]
 
 MAX_BATCH_CALLS: Final = 4_096
 MAX_REPLY_BYTES: Final = 64 * 1024 * 1024
 """Once the replies of a batch are longer than this, its remaining calls are refused."""
+
+MAX_RECURSION: Final = 1_000
+"""Python's own default: bounds how deeply a body is nested."""
 
 Handler = Callable[..., Any]
 
@@ -66,14 +70,13 @@ class Dispatcher:
         self._flush = flush
         self._flush_together = flush_together
         self._encoder = msgspec.json.Encoder()
-        self._decoder = msgspec.json.Decoder()
 
     async def handle(self, body: bytes) -> bytes:
         """The reply to a body; empty if it holds notifications alone."""
         try:
-            message = self._decoder.decode(body)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            return self._encode_error(None, RpcError(PARSE_ERROR, f"parse error: {error}"))
+            message = decode_json(body)
+        except RpcError as error:
+            return self._encode_error(None, error)
         if isinstance(message, list):
             reply = self._handle_batch(message)
         else:
@@ -147,6 +150,19 @@ class Dispatcher:
         if error.data is not None:
             content["data"] = error.data
         return self._encoder.encode({"jsonrpc": "2.0", "id": request_id, "error": content})
+
+
+def decode_json(body: bytes) -> Any:
+    """The JSON value of a body from outside. Raises RpcError (parse error), also for values nested too deeply."""
+    # py-evm raises the recursion limit so far that a decoder in C would exhaust the stack, and the process, first.
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(MAX_RECURSION)
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise RpcError(PARSE_ERROR, f"parse error: {error}") from error
+    finally:
+        sys.setrecursionlimit(usual)
 
 
 def _inspect(handler: Handler) -> _Method:

@@ -186,9 +186,8 @@ class Execution:
     def finish(self) -> Digest:
         """Write the new state into the store; its root."""
         self._state.lock_changes()
-        root = self._state.make_state_root()
         self._state.persist()
-        return Digest(bytes(root))
+        return Digest(bytes(self._state.state_root))
 
 
 def build_genesis_state(store: NodeStore, balances: Mapping[Address, int]) -> Digest:

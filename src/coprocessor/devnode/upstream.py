@@ -18,10 +18,12 @@ import aiohttp
 import msgspec
 
 from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.devnode.dispatch import MAX_BATCH_CALLS, decode_json
 from coprocessor.devnode.errors import (
     INTERNAL_ERROR,
     INVALID_INPUT,
     INVALID_PARAMS,
+    INVALID_REQUEST,
     METHOD_NOT_FOUND,
     RpcError,
     StartFailed,
@@ -77,14 +79,14 @@ class Upstream:
         """The results of several calls. Raises RpcError if one of them failed."""
         body = [{"jsonrpc": "2.0", "id": i, "method": name, "params": p} for i, (name, p) in enumerate(calls)]
         try:
-            replies = msgspec.json.decode(await self.forward(msgspec.json.encode(body)))
+            replies = decode_json(await self.forward(msgspec.json.encode(body)))
             by_id = {reply["id"]: reply for reply in replies}
             ordered = [by_id[i] for i in range(len(calls))]
             failed = next((reply["error"] for reply in ordered if "error" in reply), None)
             if failed is None:
                 return [reply["result"] for reply in ordered]
             message = str(failed["message"])[:500]
-        except (msgspec.DecodeError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise RpcError(INTERNAL_ERROR, "upstream did not answer in JSON-RPC") from error
         raise RpcError(INVALID_INPUT, f"upstream refused {calls[0][0]}: {message}")
 
@@ -129,10 +131,12 @@ class UpstreamProxy:
     async def handle(self, body: bytes) -> bytes:
         """The reply to a request body; empty if there is none."""
         try:
-            message = msgspec.json.decode(body)
-        except (msgspec.DecodeError, RecursionError):
-            message = None  # the other node's own parse error is as good as ours
+            message = decode_json(body)
+        except RpcError as error:
+            return _encode_error(None, error)
         if isinstance(message, list) and any(_is_own(call) for call in message):
+            if len(message) > MAX_BATCH_CALLS:
+                return _encode_error(None, RpcError(INVALID_REQUEST, f"a batch has at most {MAX_BATCH_CALLS} calls"))
             parts = await asyncio.gather(*(self._handle_single(call) for call in message))
             return b"[" + b",".join(part for part in parts if part) + b"]"
         if _is_own(message):
