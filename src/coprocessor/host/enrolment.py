@@ -1,0 +1,201 @@
+"""How a fresh enclave becomes a member that holds the cluster's keys.
+
+Headers, evidence, admission by t gatekeepers, ``Registry.admit`` by the operator, endpoint, ``Clusters.join``, ticket,
+release, partial keys (ARCHITECTURE, "How a worker comes to its keys"). Each step looks first whether it is done, so the
+whole can be tried again after any failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, fields
+from typing import Any
+
+from coprocessor.chain.node import Block
+from coprocessor.enclave import messages as m
+from coprocessor.host import slots
+from coprocessor.host.enclave_process import EnclaveProcess
+from coprocessor.host.feed import ChainFeed
+from coprocessor.host.worker_options import Surroundings
+from coprocessor.protocol.statements import ROLE_WORKER
+from coprocessor.protocol.system import compute_worker_id
+from coprocessor.values.errors import EvidenceRefused, MalformedInput, PeerUnreachable
+from coprocessor.values.identities import WorkerId, to_hex
+
+__all__ = ["RENEW_SECONDS", "Enrolment", "Standing"]
+
+RENEW_SECONDS = 2 * 86_400
+"""How long before its end an admission is renewed."""
+
+_WORKER_SIGNER, _WORKER_EXPIRES, _WORKER_REVOKED = 3, 10, 11
+_CLUSTER_EPOCH = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What ``Registry`` says of this worker: its live key (20 bytes), end of its admission (seconds), revocation."""
+
+    signer: bytes
+    expires: int
+    revoked: bool
+
+
+class Enrolment:
+    """One enclave's way into its cluster.
+
+    Args:
+        around: the host's shared parts.
+        enclave: just started, not booted.
+        feed: of that enclave.
+    """
+
+    def __init__(self, around: Surroundings, enclave: EnclaveProcess, feed: ChainFeed) -> None:
+        self._around = around
+        self._enclave = enclave
+        self._feed = feed
+        self._booted: m.Booted | None = None
+        self._checkpoint: Block | None = None
+
+    @property
+    def booted(self) -> m.Booted:
+        """The enclave's public keys."""
+        assert self._booted is not None, "boot comes first"
+        return self._booted
+
+    @property
+    def worker(self) -> WorkerId:
+        """The id of this operator's platform."""
+        return compute_worker_id(self._around.operator, self.booted.platform)
+
+    async def boot(self) -> None:
+        """The first message, and the first headers: the enclave's checkpoint."""
+        around = self._around
+        if self._booted is None:
+            message = m.BootWorker(around.options.network, around.operator, around.cluster)
+            self._booted = await self._enclave.request(message, m.Booted)
+        block = await self._feed.advance()
+        self._checkpoint = self._checkpoint or block
+
+    async def admit(self) -> None:
+        """Evidence to the gatekeepers, their admission to ``Registry``; nothing where this key is admitted already."""
+        standing = await self.standing()
+        if standing.revoked:
+            raise EvidenceRefused(
+                "worker.revoked",
+                f"worker {to_hex(self.worker)} is revoked",
+                "the guardian revoked it, or it signed two contrary receipts",
+                "a revoked platform does not come back under the same operator",
+            )
+        if standing.signer != self.booted.signer:
+            await self.renew()
+
+    async def renew(self) -> None:
+        """A new admission of the same keys."""
+        await self._feed.advance()
+        attested = await self._enclave.request(m.Attest(), m.Attested)
+        threshold = await self._threshold()
+        request = self._admission_request(attested)
+        signed = await self._around.gatekeepers.admit(request, threshold)
+        admission = _agreed(signed)
+        registry = self._around.contract("Registry")
+        call = registry.encode("admit", admission, attested.evidence, [one.signature for one in signed])
+        receipt = await self._around.sender.send(registry.address, call)
+        await self.wait_until_final(receipt.block_number)
+
+    async def announce(self, endpoint: str) -> None:
+        """Writes where this worker is reached, where the chain says something else."""
+        registry = self._around.contract("Registry")
+        if await registry.read("endpoints", self.worker) != endpoint:
+            await self._around.sender.send(registry.address, registry.encode("set_endpoint", self.worker, endpoint))
+
+    async def join(self) -> None:
+        """Membership of the cluster."""
+        around, clusters = self._around, self._around.contract("Clusters")
+        if not await clusters.read("members", around.cluster, self.worker):
+            call = clusters.encode("join", around.cluster, self.worker)
+            receipt = await around.sender.send(clusters.address, call)
+            await self.wait_until_final(receipt.block_number)
+
+    async def take_keys(self) -> int:
+        """Ticket, release and partial keys of the cluster's present epoch, which is returned (PROTOCOL 2.4, 8.2)."""
+        around = self._around
+        cluster = await around.contract("Clusters").read("clusters", around.cluster)
+        epoch: int = cluster[_CLUSTER_EPOCH]
+        threshold = await self._threshold()
+        head = await self._feed.advance()
+        await self._feed.prove(await self._standing_slots(), head.number)
+        nonce = (await self._enclave.request(m.RequestTicket(), m.TicketRequested)).nonce
+        tickets = await around.gatekeepers.tickets(nonce, threshold)
+        await self._feed.advance()  # the tickets' block may be newer
+        message = m.Tickets(epoch, tuple(one.ticket for one in tickets))
+        asked = await self._enclave.request(message, m.ReleaseRequested)
+        released = await around.gatekeepers.release(asked.request, threshold)
+        master_key, share_keys = await self._master_key()
+        partials = m.Partials(epoch, master_key, tuple(share_keys), tuple(one.partial for one in released))
+        await self._enclave.request(partials, m.KeysReady)
+        return epoch
+
+    async def standing(self) -> Standing:
+        """What the chain says of this worker now."""
+        record = await self._around.contract("Registry").read("workers", self.worker)
+        return Standing(record[_WORKER_SIGNER], record[_WORKER_EXPIRES], record[_WORKER_REVOKED])
+
+    async def wait_until_final(self, block_number: int) -> None:
+        """Feeds headers until the enclave's verified chain has passed a block."""
+        while (await self._feed.advance()).number < block_number:
+            await asyncio.sleep(self._around.options.poll_seconds)
+
+    async def _standing_slots(self) -> dict[str, list[bytes]]:
+        members = await self._around.contract("Gatekeeping").read("member_count")
+        wanted: dict[str, list[bytes]] = {}
+        standing = slots.worker_standing(self._around.cluster, self.worker, self.booted.signer)
+        for part in (slots.committee(members), standing):
+            for name, names in part.items():
+                wanted.setdefault(name, []).extend(names)
+        return wanted
+
+    async def _threshold(self) -> int:
+        threshold: int = await self._around.contract("Gatekeeping").read("threshold")
+        if threshold == 0:
+            raise PeerUnreachable("gatekeepers.no_genesis", "the network has no gatekeepers yet", next="wait for genesis")
+        return threshold
+
+    async def _master_key(self) -> tuple[bytes, list[bytes]]:
+        gatekeeping = self._around.contract("Gatekeeping")
+        head = await self._around.node.block("latest")
+        topic = gatekeeping.interface.event("Completed").topic
+        last = 0 if head is None else head.number
+        logs = await self._around.node.logs([gatekeeping.address], [topic, self._around.network_id], 0, last)
+        completed = gatekeeping.events(logs, "Completed")
+        if not completed:
+            raise PeerUnreachable(
+                "gatekeepers.no_key", "the gatekeepers' key ceremony is not complete", next="wait for it"
+            )
+        return completed[0]["master_key"], completed[0]["share_keys"]
+
+    def _admission_request(self, attested: m.Attested) -> m.Admit:
+        booted, checkpoint = self.booted, self._checkpoint
+        assert checkpoint is not None, "boot comes first"
+        return m.Admit(
+            role=ROLE_WORKER,
+            operator=self._around.operator,
+            signer=booted.signer,
+            signing_key=booted.signing_key,
+            sealing_key=booted.sealing_key,
+            evidence=attested.evidence,
+            checkpoint_hash=attested.checkpoint_hash,
+            checkpoint_number=checkpoint.number,
+            block_number=attested.block_number,
+            block_hash=attested.block_hash,
+        )
+
+
+def _agreed(signed: list[m.AdmissionSigned]) -> tuple[Any, ...]:
+    """The fields of the admission that all signed, in the contract's order."""
+    names = [field.name for field in fields(m.AdmissionSigned) if field.name != "signature"]
+    admissions = {tuple(getattr(one, name) for name in names) for one in signed}
+    if len(admissions) != 1:
+        raise MalformedInput(
+            "admission.differs", "the gatekeepers signed different admissions", "their clocks differ", "ask again"
+        )
+    return admissions.pop()

@@ -1,0 +1,52 @@
+"""Which slots an enclave must see proven for which step (PROTOCOL 1.3, 3.1, 7.1, 8.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from coprocessor.host.feed import Wanted
+from coprocessor.protocol import layout
+from coprocessor.values.identities import ClusterId, ProgramId, WorkerId
+
+__all__ = ["committee", "progress", "worker_standing"]
+
+_WORKER_FIELDS = ("operator", "platform", "role", "signer", "sealing_key", "expires", "revoked")
+
+
+def committee(members: int) -> Wanted:
+    """The gatekeepers: network, threshold, members' keys, hash of the master key."""
+    slots = [
+        layout.gatekeeping_genesis(),
+        layout.gatekeeping_threshold(),
+        layout.gatekeeping_member_count(),
+        layout.gatekeeping_master_key_hash(),
+    ]
+    for index in range(members):
+        slots += [layout.gatekeeping_member(index, field) for field in ("operator", "signer", "sealing_key")]
+    return {"Gatekeeping": slots, "Registry": [layout.registry_configuration()]}
+
+
+def worker_standing(cluster: ClusterId, worker: WorkerId, signer: bytes) -> Wanted:
+    """A worker's record, its key, its membership, and the cluster's terms."""
+    return {
+        "Registry": [
+            layout.registry_worker_of(signer),
+            *(layout.registry_worker(worker, field) for field in _WORKER_FIELDS),
+        ],
+        "Clusters": [
+            layout.cluster_member(cluster, worker),
+            *(layout.cluster_field(cluster, field) for field in ("epoch", "quorum", "fast_quorum", "runtime")),
+        ],
+    }
+
+
+def progress(cluster: ClusterId, epoch: int, programs: Iterable[ProgramId]) -> Wanted:
+    """How far inbox and settlement are, and the recorded input keys of programs."""
+    wanted: dict[str, list[bytes]] = {
+        "Inbox": [layout.inbox_head(cluster), layout.inbox_count(cluster)],
+        "Settlement": [layout.settled(cluster, field) for field in ("count", "root", "receipts")],
+    }
+    keys: list[bytes] = [layout.input_key(program, epoch) for program in programs]
+    if keys:
+        wanted["Programs"] = keys
+    return wanted
