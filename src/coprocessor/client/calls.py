@@ -16,10 +16,20 @@ from coprocessor.protocol.commands import derive_reply_secret
 from coprocessor.protocol.items import encode_items
 from coprocessor.protocol.output_body import Event, LogLine, OutputBody, decode_output_body
 from coprocessor.protocol.outputs import OutputKeys, Status, derive_output_keys, open_output
-from coprocessor.values.errors import CallerMisuse, EvidenceRefused, GuestFailed, PeerUnreachable
+from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRefused, GuestFailed, PeerUnreachable
 from coprocessor.values.identities import ZERO_DIGEST, ClusterId, Digest, StateRoot, to_hex
 
-__all__ = ["RESULT_SECONDS", "CallHandle", "CallOutcome", "Place", "submit", "submit_together"]
+__all__ = [
+    "RESULT_SECONDS",
+    "CallCost",
+    "CallHandle",
+    "CallOutcome",
+    "Place",
+    "estimate",
+    "failure_of",
+    "submit",
+    "submit_together",
+]
 
 RESULT_SECONDS = 180.0
 """How long ``result`` waits unless told otherwise."""
@@ -73,6 +83,14 @@ class CallOutcome:
     keys: OutputKeys | None
 
 
+@dataclass(frozen=True, slots=True)
+class CallCost:
+    """What submitting a command would cost: gas, and wei for that gas at the present base fee."""
+
+    gas: int
+    gas_fee: int
+
+
 class CallHandle:
     """A submitted command. ``result`` waits for its settled output; ``outcome`` tells all about it."""
 
@@ -109,7 +127,7 @@ class CallHandle:
         """
         outcome = await self.outcome(timeout)
         if outcome.status is not Status.OK:
-            raise _failure(outcome)
+            raise failure_of(outcome)
         return outcome.value
 
     async def outcome(self, timeout: float = RESULT_SECONDS) -> CallOutcome:
@@ -188,6 +206,15 @@ def output_keys(session: Session, item: SealedItem, output: SettledOutput) -> Ou
     return derive_output_keys(secret, session.network_id, output.served.link_hash, output.served.leaf.position)
 
 
+async def estimate(session: Session, item: SealedItem) -> CallCost:
+    """What ``submit`` would cost; nothing is sent. Raises as ``submit``."""
+    data, value = await _submission(session, item)
+    inbox = session.contracts["Inbox"].address
+    gas = await session.node.estimate_gas(inbox, data, item.author.address, value)
+    block = await session.node.block("latest")
+    return CallCost(gas, gas * (0 if block is None else block.base_fee))
+
+
 async def submit(session: Session, item: SealedItem) -> CallHandle:
     """Puts one item into the inbox by its author's own transaction.
 
@@ -195,17 +222,8 @@ async def submit(session: Session, item: SealedItem) -> CallHandle:
         CallerMisuse: too long for a single submission (``call.too_long``).
         What ``TransactionSender.send`` raises.
     """
-    payload = encode_items([item.clear])
-    if len(payload) > MAX_SINGLE_ITEM:
-        raise CallerMisuse(
-            "call.too_long",
-            f"the sealed command has {len(payload)} bytes, a single submission takes {MAX_SINGLE_ITEM}",
-            next="send it in a batch, or split the arguments",
-        )
-    inbox, clear = session.contracts["Inbox"], item.clear
-    data = inbox.encode("submit", item.record.cluster, clear.fuel_limit, clear.fee_limit, payload)
-    value = await _missing_fees(session, item.author, clear.fee_limit)
-    receipt = await session.sender(item.author).send(inbox.address, data, value)
+    data, value = await _submission(session, item)
+    receipt = await session.sender(item.author).send(session.contracts["Inbox"].address, data, value)
     return _handed_in(session, [item], receipt)[0]
 
 
@@ -221,6 +239,22 @@ async def submit_together(
     value = await _missing_fees(session, relayer, fee)
     receipt = await session.sender(relayer).send(inbox.address, data, value)
     return _handed_in(session, items, receipt)
+
+
+async def _submission(session: Session, item: SealedItem) -> tuple[bytes, int]:
+    """Call data and value of a single item's transaction."""
+    payload = encode_items([item.clear])
+    if len(payload) > MAX_SINGLE_ITEM:
+        raise CallerMisuse(
+            "call.too_long",
+            f"the sealed command has {len(payload)} bytes, a single submission takes {MAX_SINGLE_ITEM}",
+            next="send it in a batch, or split the arguments",
+        )
+    clear = item.clear
+    call = session.contracts["Inbox"].encode(
+        "submit", item.record.cluster, clear.fuel_limit, clear.fee_limit, payload
+    )
+    return call, await _missing_fees(session, item.author, clear.fee_limit)
 
 
 async def _missing_fees(session: Session, payer: PrivateKey, fee: int) -> int:
@@ -246,7 +280,8 @@ def _place(session: Session, item: SealedItem, sent: TransactionReceipt, positio
     return Place(item.record.cluster, links[0], position)
 
 
-def _failure(outcome: CallOutcome) -> Exception:
+def failure_of(outcome: CallOutcome) -> CoprocessorError:
+    """The error that a command that did not end well stands for."""
     where = f"command {outcome.place.index}"
     match outcome.status:
         case Status.REVERTED:

@@ -116,9 +116,16 @@ class AsyncNetwork:
         return AsyncBatch(self, relayer or self.author)
 
     async def receipt(
-        self, program: AsyncProgram, link: int, position: int = 0, author: PrivateKey | None = None
+        self,
+        program: AsyncProgram,
+        link: int,
+        position: int = 0,
+        author: PrivateKey | None = None,
+        opened: bool = True,
     ) -> str:
-        """The receipt file of any settled output of ``program``; opened where the author's journal knows the item.
+        """The receipt file of any settled output of ``program``.
+
+        It holds the readable output where ``opened`` is asked for and the author's journal knows the item.
 
         Raises:
             CallerMisuse: the item is of another program (``receipt.other_program``).
@@ -137,8 +144,8 @@ class AsyncNetwork:
                 f"item {link}.{position} is of program {to_hex(output.served.leaf.program)}",
                 next="give that program, or another index",
             )
-        opened = self._open(cluster, output, author or self._author)
-        return await make_receipt(self.session, cluster, output, opened)
+        plain = self._open(cluster, output, author or self._author) if opened else None
+        return await make_receipt(self.session, cluster, output, plain)
 
     def _open(self, cluster: ClusterId, output: SettledOutput, author: PrivateKey | None) -> Opened | None:
         served, leaf = output.served, output.served.leaf

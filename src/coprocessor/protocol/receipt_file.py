@@ -52,6 +52,7 @@ FORMAT = "coprocessor/v1/receipt-file"
 MAX_RECEIPT_FILE = 2 * 1024 * 1024
 """Characters of a receipt file that are read."""
 
+_MALFORMED = "receipt.malformed"
 _MAX_NODES = 1024
 _MAX_PATHS = 256
 _NETWORK_FORMAT = "coprocessor/v1/network"
@@ -142,8 +143,10 @@ def receipt_file_from_json(text: str) -> ReceiptFile:
         document = json.loads(text, object_pairs_hook=_object)
         file = _from_plain(document)
         is_canonical = _canonical(_to_plain(file)) == _canonical(document)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MalformedInput) as error:
-        raise _malformed(str(error)) from error
+    except MalformedInput as error:
+        raise _malformed(error.why if error.code == _MALFORMED else str(error)) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _malformed(f"{type(error).__name__}: {error}"[:200]) from error
     if not is_canonical:
         raise _malformed("unknown fields, or values written in another way")
     return file
@@ -290,4 +293,4 @@ def _integer(value: Any) -> int:
 
 def _malformed(why: str) -> MalformedInput:
     hint = "get the file again; it was cut, edited or made by another version"
-    return MalformedInput("receipt.malformed", "the file is no receipt", why, hint)
+    return MalformedInput(_MALFORMED, "the file is no receipt", why, hint)

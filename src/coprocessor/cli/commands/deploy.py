@@ -1,0 +1,92 @@
+"""PATH is a Python file, a folder with contract.py, or a .wasm file with NAME.interface.json beside it. Constructor
+arguments are given by name: --arg owner=0x... --arg 'limits=[1, 2]'."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from coprocessor.cli.options import add_author, add_network
+from coprocessor.cli.screen import Screen
+from coprocessor.cli.session import run_on_network
+from coprocessor.client.deployment import DEPLOY_SECONDS, DeployOptions, deploy, open_package
+from coprocessor.client.network import AsyncNetwork
+from coprocessor.protocol.interface import Interface, parse_interface
+from coprocessor.values.errors import CallerMisuse
+from coprocessor.values.identities import ClusterId, ProgramId, from_hex, to_hex
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describes the command line."""
+    parser.add_argument("path", metavar="PATH", help="the program")
+    parser.add_argument("--arg", metavar="NAME=VALUE", action="append", default=[], help="constructor argument")
+    parser.add_argument("--callee", metavar="PROGRAM", action="append", default=[], help="program that it may call")
+    parser.add_argument("--cluster", metavar="ID", help="where it runs (default: the network's own)")
+    parser.add_argument("--fuel", type=int, help="limit of the constructor")
+    parser.add_argument("--timeout", type=float, default=DEPLOY_SECONDS, help="seconds to wait until it runs")
+    add_network(parser)
+    add_author(parser)
+
+
+def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Deploys and prints the program's id."""
+
+    async def work(net: AsyncNetwork) -> int:
+        with screen.progress(f"loading {arguments.path} in the sandbox"):
+            package = await asyncio.to_thread(open_package, arguments.path)
+        interface = parse_interface(package.interface)
+        init = _encode_init(interface, _named(arguments.arg))
+        with screen.progress("deploying, and waiting until the cluster runs it"):
+            done = await deploy(net.session, package, net.author, init, _options(arguments))
+        screen.say(f"program {to_hex(done.program)}")
+        screen.say(f"code {to_hex(done.code_hash)}, link {done.link}, gas {done.gas}")
+        for method in interface.methods.values():
+            screen.say(f"  {method.kind:7} {method.signature}")
+        screen.warn_simulated(net.simulated)
+        screen.finish(
+            {
+                "ok": True,
+                "program": done.program,
+                "code_hash": done.code_hash,
+                "cluster": done.cluster,
+                "index": f"{done.link}.0",
+                "gas": done.gas,
+                "simulated": net.simulated,
+            }
+        )
+        return 0
+
+    return run_on_network(arguments, work)
+
+
+def _named(pairs: list[str]) -> dict[str, str]:
+    named: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or name in named:
+            raise CallerMisuse("usage", f"--arg takes NAME=VALUE, each name once, not {pair!r}")
+        named[name] = value
+    return named
+
+
+def _encode_init(interface: Interface, named: dict[str, str]) -> bytes:
+    method = interface.init
+    if method is not None:
+        return method.encode_words((), named)
+    if named:
+        raise CallerMisuse("interface.argument", f"{interface.name} has no constructor that takes {', '.join(named)}")
+    return b""
+
+
+def _options(arguments: argparse.Namespace) -> DeployOptions:
+    cluster = None if arguments.cluster is None else ClusterId(from_hex(arguments.cluster, 32, "cluster"))
+    callees = tuple(ProgramId(from_hex(callee, 32, "callee")) for callee in arguments.callee)
+    defaults = DeployOptions()
+    return DeployOptions(
+        cluster=cluster,
+        callees=callees,
+        fuel=defaults.fuel if arguments.fuel is None else arguments.fuel,
+        timeout=arguments.timeout,
+    )
