@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-import {IInbox, IPhatConsumer} from "./IPhatConsumer.sol";
+import {IFees, IInbox, IPhatConsumer} from "./IPhatConsumer.sol";
 
 /// @title An auction whose bids stay sealed and whose result arrives by callback
 /// @notice The seller asks the auction's program to close; the program's answer, proven by a final receipt, names the winner
@@ -12,6 +12,7 @@ contract AuctionHouse is IPhatConsumer {
 
     address public immutable seller;
     IInbox public immutable inbox;
+    IFees public immutable fees;
     address public immutable settlement;
     bytes32 public immutable program;
 
@@ -28,9 +29,14 @@ contract AuctionHouse is IPhatConsumer {
     event CloseFailed(bytes32 indexed request, uint8 status);
     event Closed(bytes32 indexed request, address indexed winner, uint256 price);
 
-    constructor(IInbox inbox_, address settlement_, bytes32 program_) {
+    /// @param inbox_ Where requests go.
+    /// @param fees_ Holds this contract's balance for them.
+    /// @param settlement_ The only one whose callbacks count.
+    /// @param program_ The auction's program.
+    constructor(IInbox inbox_, IFees fees_, address settlement_, bytes32 program_) {
         seller = msg.sender;
         inbox = inbox_;
+        fees = fees_;
         settlement = settlement_;
         program = program_;
     }
@@ -67,4 +73,16 @@ contract AuctionHouse is IPhatConsumer {
         closed = true;
         emit Closed(request, winner, price);
     }
+
+    /// @notice Brings back what Fees returned to this contract, and passes it on to the seller.
+    /// @param amount In wei.
+    function recoverFees(uint256 amount) external {
+        require(msg.sender == seller, "auction: seller");
+        fees.withdraw(amount);
+        (bool paid,) = seller.call{value: amount}("");
+        require(paid, "auction: transfer");
+    }
+
+    /// @notice Takes withdrawals from Fees.
+    receive() external payable {}
 }

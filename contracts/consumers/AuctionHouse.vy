@@ -7,7 +7,7 @@
 @notice An example of a consumer. The seller asks the auction's program to close; the program's answer, proven by a final
     receipt, names the winner and the price. Bids never touch this contract.
 @dev Reverts: "auction: seller", "auction: closed", "auction: pending", "auction: settlement", "auction: request",
-    "auction: output", "auction: plaintext".
+    "auction: output", "auction: plaintext", "auction: transfer".
 """
 
 from . import IPhatConsumer
@@ -138,7 +138,8 @@ def recover_fees(amount: uint256):
     """
     assert msg.sender == SELLER, "auction: seller"
     extcall IFees(FEES).withdraw(amount)
-    send(SELLER, amount)
+    paid: bool = raw_call(SELLER, b"", value=amount, revert_on_failure=False)
+    assert paid, "auction: transfer"
 
 
 @external

@@ -31,3 +31,10 @@ interface IInbox {
         bytes calldata arguments
     ) external payable returns (bytes32 request);
 }
+
+/// @title What a consumer asks of Fees
+interface IFees {
+    /// @notice Pays out of the sender's free balance.
+    /// @param amount In wei.
+    function withdraw(uint256 amount) external;
+}

@@ -70,9 +70,7 @@ def test_only_inbox_reserves(network: TestNetwork, payer: PrivateKey) -> None:
     for nobody in (payer.address, network.deployer.address, network.settlement.address):
         network.fees.refuses("fees: inbox", *call, sender=nobody)
     network.fees.read(*call, sender=network.inbox.address)
-    network.fees.refuses(
-        "fees: amount", "reserve", payer.address, bytes(32), 0, 2**96, sender=network.inbox.address
-    )
+    network.fees.refuses("fees: amount", "reserve", payer.address, bytes(32), 0, 2**96, sender=network.inbox.address)
 
 
 def test_reservation_and_return(network: TestNetwork, payer: PrivateKey) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.protocol.layout import gatekeeping_master_key_hash
 from coprocessor.values.identities import ZERO_ADDRESS, ZERO_DIGEST
 from tests.contracts.evm import Deployed, Evm, Reverted
 from tests.contracts.network import THRESHOLD, TestNetwork, digest, secret
@@ -103,9 +104,7 @@ def test_post_by_operator_and_by_signer(fresh: Deployed, network: TestNetwork) -
         mined = fresh.send(speaker, "post", digest("session"), 0, 7, b"message")
         event = fresh.event(mined, "Transcript")
         assert event == {"session": digest("session"), "member": 0, "kind": 7, "data": b"message"}
-        fresh.refuses(
-            "gatekeeping: not a member", "post", digest("session"), 1, 7, b"", sender=speaker.address
-        )
+        fresh.refuses("gatekeeping: not a member", "post", digest("session"), 1, 7, b"", sender=speaker.address)
     for member in (0, 3):
         fresh.refuses(
             "gatekeeping: not a member", "post", digest("session"), member, 7, b"", sender=network.stranger.address
@@ -143,6 +142,8 @@ def test_complete_needs_every_member(evm: Evm) -> None:
     event = gatekeeping.event(mined, "Completed")
     assert event == {"genesis": network.genesis, "master_key": MASTER_KEY, "share_keys": SHARE_KEYS}
     assert gatekeeping.read("master_key_hash") == keccak256(MASTER_KEY)
+    proven = evm.storage(gatekeeping.address, gatekeeping_master_key_hash())
+    assert proven.to_bytes(32, "big") == keccak256(MASTER_KEY)
     gatekeeping.refuses("gatekeeping: completed", "complete", MASTER_KEY, SHARE_KEYS, good)
 
 

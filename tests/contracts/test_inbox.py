@@ -189,9 +189,7 @@ def test_a_cluster_begins_with_its_epoch(network: TestNetwork) -> None:
 
 def test_system_links_take_no_value(network: TestNetwork, cluster: Cluster) -> None:
     with pytest.raises(Reverted):
-        network.inbox.read(
-            "append_system", cluster.id, LinkKind.EPOCH, b"", sender=network.clusters.address, value=1
-        )
+        network.inbox.read("append_system", cluster.id, LinkKind.EPOCH, b"", sender=network.clusters.address, value=1)
 
 
 def test_ring_keeps_256_heads(evm: Evm, network: TestNetwork, cluster: Cluster) -> None:

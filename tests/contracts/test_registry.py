@@ -204,9 +204,7 @@ def test_guardian_leaves_a_threshold_of_gatekeepers(evm: Evm) -> None:
     assert network.registry.read("gatekeeper_count") == 3
     network.registry.send(network.guardian, "revoke", gatekeepers[0].worker)
     assert network.registry.read("gatekeeper_count") == 2
-    network.registry.refuses(
-        "registry: threshold", "revoke", gatekeepers[1].worker, sender=network.guardian.address
-    )
+    network.registry.refuses("registry: threshold", "revoke", gatekeepers[1].worker, sender=network.guardian.address)
 
 
 def test_configuration_is_set_once_by_the_deployer(network: TestNetwork, evm: Evm) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from coprocessor.protocol.layout import settlement_frozen_from
 from coprocessor.protocol.receipts import Receipt
 from coprocessor.values.identities import ZERO_ADDRESS, ZERO_DIGEST, Digest, StateRoot
 from tests.contracts.network import Cluster, Enclave, TestNetwork, ascending, digest, secret
@@ -64,9 +65,7 @@ def test_receipts_follow_one_another(network: TestNetwork, cluster: Cluster) -> 
     submit(network, cluster)
     submit(network, cluster)
     middle = replace(network.receipt(cluster), to=4, inbox_head=network.inbox.read("head_at", cluster.id, 4))
-    network.settlement.send(
-        network.stranger, "settle", middle, network.sign_receipt(middle, cluster.members)
-    )
+    network.settlement.send(network.stranger, "settle", middle, network.sign_receipt(middle, cluster.members))
     network.settle(cluster, new_root=digest("third"))
     assert network.settlement.read("settled", cluster.id) == (5, digest("third"), 3)
     assert [network.settlement.read("receipts", cluster.id, n)[0] for n in range(3)] == [3, 4, 5]
@@ -291,6 +290,7 @@ def test_contrary_outputs_freeze_too(network: TestNetwork, slow: Cluster) -> Non
     contrary = replace(receipt, outputs_root=Digest(digest("other outputs")))
     network.settlement.send(network.stranger, "contest", contrary, network.sign_receipt(contrary, slow.members[2:]))
     assert network.settlement.read("frozen_from", slow.id) == 1
+    assert network.evm.storage(network.settlement.address, settlement_frozen_from(slow.id)) == 1
 
 
 def test_an_earlier_contest_freezes_earlier(network: TestNetwork, slow: Cluster) -> None:
@@ -331,9 +331,7 @@ def test_contest_refuses(network: TestNetwork, slow: Cluster, reason: str, chang
 
 def test_what_is_final_cannot_be_contested(network: TestNetwork, slow: Cluster) -> None:
     receipt = network.receipt(slow)
-    network.settlement.send(
-        network.stranger, "settle", receipt, network.sign_receipt(receipt, slow.members[:2])
-    )
+    network.settlement.send(network.stranger, "settle", receipt, network.sign_receipt(receipt, slow.members[:2]))
     network.evm.mine(31)
     contrary = replace(receipt, new_root=StateRoot(digest("contrary")))
     refuses(network, "settlement: window closed", contrary, slow.members[2:], "contest")
@@ -371,9 +369,7 @@ def test_equivocation_ends_the_worker(network: TestNetwork, cluster: Cluster, ch
     liar, honest = cluster.members
     receipt = network.receipt(cluster)
     contrary = replace(receipt, **changes)
-    mined = network.settlement.send(
-        network.stranger, "report_equivocation", *report(network, liar, receipt, contrary)
-    )
+    mined = network.settlement.send(network.stranger, "report_equivocation", *report(network, liar, receipt, contrary))
     assert network.settlement.event(mined, "Equivocated") == {
         "worker": liar.worker,
         "signer": liar.signer.address,

@@ -15,6 +15,7 @@ TAKE: constant(uint256) = 0
 REFUSE: constant(uint256) = 1
 BURN: constant(uint256) = 2
 REENTER: constant(uint256) = 3
+LEAST_GAS: constant(uint256) = 1000  # modes from here on: takes the result if so much gas arrives
 
 event Received:
     request: indexed(bytes32)
@@ -49,6 +50,8 @@ def set_message(message: Bytes[8192]):
 @external
 def on_phat_result(request: bytes32, program: bytes32, status: uint8, result: Bytes[4096]):
     gas_left: uint256 = msg.gas
+    if self.mode >= LEAST_GAS:
+        assert gas_left >= self.mode, "consumer: starved"
     if self.mode == REFUSE:
         raise "consumer: no"
     if self.mode == BURN:
