@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -10,12 +11,14 @@ from coprocessor.sandbox.abi import FrameKind
 from coprocessor.sandbox.engine import CompiledModule, Engine, EngineOptions
 from coprocessor.sandbox.executor import Executor
 from coprocessor.sandbox.executor_messages import GuestLoaded, Loaded, LoadFailed, LoadGuest, LoadProgram
+from coprocessor.sandbox.faults import HostShortage
+from coprocessor.sandbox.images import ImagePool
 from coprocessor.sandbox.instance import open_instance
 from coprocessor.sandbox.loading import MAX_BUNDLE_BYTES, LoadedImage, load_image
 from coprocessor.sandbox.outcome import OutcomeKind
 from coprocessor.sandbox.snapshots import Snapshot
 from coprocessor.sandbox.validation import PYTHON_PROFILE
-from coprocessor.values.errors import GuestFailed, MalformedInput
+from coprocessor.values.errors import GuestFailed, InternalError, MalformedInput
 from tests.sandbox.scenes import call, execute, guest, program_id, run
 
 ARGUMENTS = "(i32.add (local.get $frame) (i32.const 150))"
@@ -212,3 +215,66 @@ def test_raw_programs_never_get_a_load(engine: Engine) -> None:
     executor = Executor(engine)
     executor.handle(LoadProgram(program_id(1), "wasm", guest(body), (), bytes(32), bytes(32), bytes(32)))
     assert run(executor, kind=FrameKind.INIT).kind == OutcomeKind.OK
+
+
+def test_mapped_and_copied_snapshots_are_equal() -> None:
+    outcomes, memories = [], []
+    for options in (EngineOptions(), EngineOptions(maps_snapshots=False), EngineOptions(path="public")):
+        own = Engine(options)
+        module = own.compile(guest(TOY, allocator=FIXED_ALLOCATOR), PYTHON_PROFILE)
+        executor = _with_toy(own, module)
+        for number, text in ((1, b"abcd"), (2, b"wxyz")):
+            executor.handle(_python(number, text))
+        outcomes.append([item.outcome for item in execute(executor, *[call(1), call(2)] * 3)])
+        image = load_image(module, b"abcd").program
+        for _ in range(3):
+            live = open_instance(image)
+            memories.append(live.read(0, live.memory_bytes()))
+            live.write(3000, b"dirty")
+            live.close()
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+    assert len(set(memories)) == 1
+
+
+def test_images_beyond_the_capacity_are_dropped(toy: CompiledModule) -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    pool = ImagePool(capacity=2)
+    images = [load_image(toy, text).program for text in (b"aaaa", b"bbbb", b"cccc")]
+    for _ in range(2):
+        for image, text in zip(images, (b"aaaa", b"bbbb", b"cccc"), strict=True):
+            assert image.snapshot is not None
+            for _ in range(2):
+                live = toy.instantiate()
+                pool.restore(image.snapshot, live)
+                assert (live.read(3000, 4), live.read(1400000, 4)) == (text, text)
+                live.close()
+    assert len(set(os.listdir("/proc/self/fd")) - before) == 2
+    pool.close()
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_machine_without_memory_files_copies(toy: CompiledModule, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise OSError("no memory files here")
+
+    monkeypatch.setattr(os, "memfd_create", fail)
+    pool = ImagePool()
+    image = load_image(toy, b"abcd").program
+    for _ in range(2):
+        live = toy.instantiate()
+        assert image.snapshot is not None
+        pool.restore(image.snapshot, live)
+        assert live.read(3000, 4) == b"abcd"
+        live.close()
+
+
+def test_image_larger_than_the_memory_is_refused(toy: CompiledModule) -> None:
+    live = toy.instantiate()
+    try:
+        for length in (65536 * 100, 65537):
+            with pytest.raises(InternalError):
+                live.map_memory(-1, length)
+        with pytest.raises(HostShortage):
+            live.map_memory(-1, 65536)
+    finally:
+        live.close()

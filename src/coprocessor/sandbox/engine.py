@@ -8,6 +8,7 @@ results), which also keeps the rules of ``instrumentation`` few.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from coprocessor.sandbox import selfcheck
 from coprocessor.sandbox.fast_path import FastBackend
 from coprocessor.sandbox.faults import GuestTrap
 from coprocessor.sandbox.host_functions import HOST_FUNCTIONS
+from coprocessor.sandbox.images import ImagePool, RestorableSnapshot
 from coprocessor.sandbox.instrumentation import DEPTH_LIMIT, Instrumented, instrument
 from coprocessor.sandbox.live import Backend, LiveInstance, Prepared
 from coprocessor.sandbox.native_stack import GUEST_STACK_BYTES, require_guest_stack, run_on_guest_stack
@@ -65,6 +67,7 @@ class EngineOptions:
         is_pooling: take instances from a pool.
         path: ``auto``, ``fast`` or ``public``.
         is_interruptible: compile in the checks that a query's deadline needs.
+        maps_snapshots: map snapshots instead of copying them, where the path and the allocator allow it.
     """
 
     optimization: str = "speed"
@@ -73,6 +76,7 @@ class EngineOptions:
     is_pooling: bool = False
     path: str = "auto"
     is_interruptible: bool = True
+    maps_snapshots: bool = sys.platform == "linux"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class CompiledModule:
     global_exports: tuple[str, ...]
     _module: wasmtime.Module = field(repr=False)
     _prepared: Prepared = field(repr=False)
+    _images: ImagePool | None = field(repr=False)
 
     def instantiate(self, is_interruptible: bool = False) -> LiveInstance:
         """A fresh instance with ample fuel, which the caller MUST close.
@@ -102,6 +107,13 @@ class CompiledModule:
         """
         require_guest_stack()
         return self._prepared.instantiate(is_interruptible)
+
+    def restore(self, snapshot: RestorableSnapshot, live: LiveInstance) -> None:
+        """Puts a snapshot into a fresh instance of this module, in the fastest way at hand. Raises HostShortage."""
+        if self._images is None:
+            snapshot.restore(live)
+        else:
+            self._images.restore(snapshot, live)
 
     def serialize(self) -> bytes:
         """Native code with what ``Engine.deserialize`` needs. It MUST be sealed before it leaves the enclave."""
@@ -130,8 +142,11 @@ class Engine:
         self.fallback_reason = ""
         self.path = "public" if self.options.path == "public" else "fast"
         self._backend: Backend = PublicBackend(self._engine, HOST_FUNCTIONS)
+        self._images: ImagePool | None = None
         if self.path == "fast":
             self._try_fast_path()
+        if self.path == "fast" and self.options.maps_snapshots and not self.options.is_pooling:
+            self._images = ImagePool()
 
     def validate(self, wasm: bytes, profile: GuestProfile = RAW_PROFILE) -> None:
         """Raises MalformedInput unless the module may be a guest; compiles nothing."""
@@ -206,7 +221,7 @@ class Engine:
         global_exports: tuple[str, ...],
     ) -> CompiledModule:
         prepared = self._backend.prepare(module, profile.memory_bytes, profile.table_elements)
-        return CompiledModule(digest, profile, has_fixed_tables, global_exports, module, prepared)
+        return CompiledModule(digest, profile, has_fixed_tables, global_exports, module, prepared, self._images)
 
     def _try_fast_path(self) -> None:
         public = self._backend

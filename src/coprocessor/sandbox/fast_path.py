@@ -10,6 +10,7 @@ pointers are plain integers here. A guest call costs about 5 microseconds instea
 from __future__ import annotations
 
 import ctypes
+import mmap
 import struct
 from collections.abc import Callable
 from typing import Any, Final
@@ -30,6 +31,7 @@ __all__ = ["FastBackend"]
 _Address = ctypes.c_void_p
 _Size = ctypes.c_size_t
 _RAW_VALUE_BYTES: Final = ctypes.sizeof(bindings.wasmtime_val_raw_t)
+_MAP_FIXED: Final = 0x10
 _NEVER: Final = 1 << 62
 """Epoch ticks that do not come: commands are never interrupted by a clock (PROTOCOL 5.3)."""
 
@@ -73,6 +75,9 @@ class _Library:
             "wasmtime_linker_define_func_unchecked",
             _Address, _Address, ctypes.c_char_p, _Size, ctypes.c_char_p, _Size, _Address, _Callback, _Address, _Address,
         )  # fmt: skip
+        self.map = ctypes.CFUNCTYPE(_Address, _Address, _Size, ctypes.c_int, ctypes.c_int, ctypes.c_int, i64)(
+            ("mmap", ctypes.CDLL(None))
+        )
 
     def check(self, error: int | None) -> None:
         """Raises InternalError for an error of the library, and frees it."""
@@ -236,6 +241,15 @@ class FastInstance(LiveInstance):
                 self._library.check(self._library.memory_grow(self._context, self._memory, pages, self._fuel))
             except InternalError as error:
                 raise HostShortage("sandbox.memory", "this machine cannot give a guest its memory") from error
+
+    def map_memory(self, descriptor: int, length: int) -> None:
+        base = self._library.memory_data(self._context, self._memory)
+        if length > self.memory_bytes() or base % mmap.PAGESIZE or length % mmap.PAGESIZE:
+            raise InternalError("sandbox.map_memory", "an image does not fit the memory of its guest")
+        protection = mmap.PROT_READ | mmap.PROT_WRITE
+        mapped = self._library.map(base, length, protection, mmap.MAP_PRIVATE | _MAP_FIXED, descriptor, 0)
+        if mapped != base:
+            raise HostShortage("sandbox.memory", "this machine cannot map a snapshot into a guest")
 
     def allocate(self, length: int) -> int:
         self.is_allocating = True

@@ -60,7 +60,7 @@ def open_instance(program: LoadedProgram, is_interruptible: bool = False) -> Liv
     live = program.module.instantiate(is_interruptible)
     if program.snapshot is not None:
         try:
-            program.snapshot.restore(live)
+            program.module.restore(program.snapshot, live)
         except BaseException:
             live.close()
             raise

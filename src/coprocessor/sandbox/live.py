@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from coprocessor.sandbox.faults import ExhaustedLimit, GuestFault, LimitExhausted
+from coprocessor.values.errors import InternalError
 
 if TYPE_CHECKING:
     import wasmtime
@@ -48,6 +49,13 @@ class LiveInstance(ABC):
     @abstractmethod
     def grow_to(self, size: int) -> None:
         """Grows the memory to ``size`` bytes. Raises HostShortage."""
+
+    def map_memory(self, descriptor: int, length: int) -> None:
+        """Replaces the first ``length`` bytes of memory by a private mapping of a file. Raises HostShortage.
+
+        Only where ``ImagePool`` is in use.
+        """
+        raise InternalError("sandbox.map_memory", "this path to the engine cannot map memory")
 
     @abstractmethod
     def allocate(self, length: int) -> int:
