@@ -320,8 +320,8 @@ class TestRefusals:
     def test_python_without_its_guest(self, engine: Engine) -> None:
         message = LoadProgram(program_id(1), "python", b"", (), bytes(32), bytes(32), bytes(32))
         reply = Executor(engine).handle(message)
-        assert isinstance(reply, LoadFailed)
-        assert reply.code == "executor.no_guest"
+        assert isinstance(reply, ExecutorFailed)
+        assert (reply.code, reply.is_fatal) == ("executor.no_guest", False)
 
     def test_unknown_languages(self, engine: Engine) -> None:
         with pytest.raises(MalformedInput):

@@ -10,7 +10,14 @@ import pytest
 from coprocessor.sandbox.abi import FrameKind
 from coprocessor.sandbox.engine import CompiledModule, Engine, EngineOptions
 from coprocessor.sandbox.executor import Executor
-from coprocessor.sandbox.executor_messages import GuestLoaded, Loaded, LoadFailed, LoadGuest, LoadProgram
+from coprocessor.sandbox.executor_messages import (
+    ExecutorFailed,
+    GuestLoaded,
+    Loaded,
+    LoadFailed,
+    LoadGuest,
+    LoadProgram,
+)
 from coprocessor.sandbox.faults import HostShortage
 from coprocessor.sandbox.images import ImagePool
 from coprocessor.sandbox.instance import open_instance
@@ -90,8 +97,8 @@ def test_compiled_code_of_another_configuration_is_not_used(engine: Engine, toy:
     with pytest.raises(MalformedInput):
         other.deserialize(toy.serialize())
     refused = Executor(other).handle(LoadGuest("python", b"", toy.serialize()))
-    assert isinstance(refused, LoadFailed)
-    assert refused.code == "executor.guest_code"
+    assert isinstance(refused, ExecutorFailed)
+    assert (refused.code, refused.is_fatal) == ("executor.guest_code", False)
     wasm = guest(TOY, allocator=FIXED_ALLOCATOR)
     again = Executor(other).handle(LoadGuest("python", wasm, toy.serialize()))
     assert isinstance(again, GuestLoaded)

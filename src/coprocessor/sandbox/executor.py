@@ -85,9 +85,11 @@ class Executor:
             if self._is_broken:
                 raise InternalError("executor.broken", "the executor failed before", next="restart it")
             return self._answer(message)
-        except (MalformedInput, GuestFailed, CallerMisuse) as error:
+        except (MalformedInput, GuestFailed) as error:
             if isinstance(message, (LoadProgram, LoadGuest)):
                 return LoadFailed(error.code, str(error))
+            return ExecutorFailed(error.code, str(error), is_fatal=False)
+        except CallerMisuse as error:
             return ExecutorFailed(error.code, str(error), is_fatal=False)
         except CoprocessorError as error:
             self._is_broken = True
