@@ -56,7 +56,7 @@ class Bench:
         return digest
 
     def logs(self) -> list[bytes]:
-        return list(self.database.iterate_logs(EVERYTHING))
+        return list(self.database.iterate_logs(EVERYTHING, 1000))
 
     @property
     def height(self) -> int:

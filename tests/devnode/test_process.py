@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -12,6 +14,10 @@ from typing import Any
 import pytest
 
 from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.devnode.errors import StartFailed
+from coprocessor.devnode.options import NodeOptions
+from coprocessor.devnode.process import serve
+from coprocessor.devnode.running import RunningNode, locked_folder
 from tests.devnode.contract import call_data, deploy, wallet
 from tests.support.node import DevNode, RpcFailure, run_dev_node
 
@@ -47,6 +53,7 @@ def test_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
         assert all(node.call("eth_getTransactionReceipt", digest)["status"] == "0x1" for digest in mined)
         again = node.call("eth_sendRawTransaction", owner.sign(probe.address, note))
         assert node.call("eth_getTransactionReceipt", again)["status"] == "0x1"
+        assert node.stop() == 0
 
 
 def test_kill_loses_no_waiting_transaction(tmp_path: Path) -> None:
@@ -123,14 +130,7 @@ def test_time_can_be_steered() -> None:
         assert now() >= start + 50_200
 
 
-def test_signals_end_it_cleanly(tmp_path: Path) -> None:
-    with run_dev_node(data=tmp_path) as node:
-        assert node.stop() == 0
-        node.restart()
-        assert node.call("eth_blockNumber") == "0x0"
-
-
-def start_and_fail(*arguments: str) -> str:
+def run_and_fail(*arguments: str) -> str:
     command = [sys.executable, "-m", "coprocessor.devnode", *arguments]
     result = subprocess.run(command, capture_output=True, text=True, timeout=START_SECONDS, check=False)
     assert result.returncode == 1, result.stderr
@@ -139,44 +139,91 @@ def start_and_fail(*arguments: str) -> str:
     return result.stderr
 
 
+def test_failures_to_start_are_told_in_a_line(tmp_path: Path) -> None:
+    assert "devnode.options" in run_and_fail("--data", str(tmp_path), "--block-time", "0")
+    upstream = ("--upstream", "http://127.0.0.1:1")
+    assert "devnode.upstream" in run_and_fail("--data", str(tmp_path), "--port", "0", *upstream)
+
+
+def start(data: Path, **options: Any) -> RunningNode:
+    """Start a node in this process and stop it again."""
+
+    async def run() -> RunningNode:
+        async with serve(NodeOptions(data=data, **{"port": 0, **options})) as node:
+            return node
+
+    return asyncio.run(run())
+
+
+def refuse(code: str, data: Path, **options: Any) -> str:
+    """The error of a node that must not start."""
+    with pytest.raises(StartFailed) as failure:
+        start(data, **options)
+    assert failure.value.code == code
+    return str(failure.value)
+
+
 def test_one_process_per_folder(tmp_path: Path) -> None:
-    with run_dev_node(data=tmp_path):
-        assert "devnode.locked" in start_and_fail("--data", str(tmp_path), "--port", "0")
+    with locked_folder(tmp_path):
+        refuse("devnode.locked", tmp_path)
+    start(tmp_path)
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        error = start_and_fail("--data", str(tmp_path), "--port", port)
-    assert "devnode.port" in error
-    assert port in error
-
-
-def test_bad_options_are_named(tmp_path: Path) -> None:
-    assert "devnode.options" in start_and_fail("--data", str(tmp_path), "--block-time", "0")
+        port = taken.getsockname()[1]
+        assert str(port) in refuse("devnode.port", tmp_path, port=port)
 
 
 def test_a_foreign_file_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "chain.sqlite").write_bytes(b"something else entirely" * 100)
-    assert "devnode.data" in start_and_fail("--data", str(tmp_path), "--port", "0")
+    refuse("devnode.data", tmp_path)
+
+
+def test_another_release_is_told(tmp_path: Path) -> None:
+    start(tmp_path)
+    with sqlite3.connect(tmp_path / "chain.sqlite") as connection:
+        connection.execute("pragma user_version = 99")
+    assert "version 99" in refuse("devnode.data", tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refuse("devnode.data", tmp_path / "file")
+
+
+def test_a_chain_keeps_its_id(tmp_path: Path) -> None:
+    assert start(tmp_path, chain_id=77).chain_id == 77
+    assert start(tmp_path, chain_id=78).chain_id == 77
 
 
 def test_the_sealer_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
-    with run_dev_node(data=tmp_path) as node:
-        first = node.sealer
-        file = tmp_path / "sealer.key"
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        node.stop()
-        node.restart()
-        assert node.sealer == first
+    first = start(tmp_path).sealer
+    assert stat.S_IMODE((tmp_path / "sealer.key").stat().st_mode) == 0o600
+    assert start(tmp_path).sealer == first
 
 
 def test_a_given_sealer_key_is_used(tmp_path: Path) -> None:
     key = tmp_path / "given.key"
     key.write_text("0x" + "11" * 32 + "\n")
-    with run_dev_node("--sealer-key", str(key)) as node:
-        assert node.sealer == "0x" + PrivateKey(b"\x11" * 32).address.hex()
-    key.write_text("11" * 31)
-    error = start_and_fail("--data", str(tmp_path / "data"), "--sealer-key", str(key), "--port", "0")
-    assert "devnode.sealer_key" in error
-    assert "11" * 31 not in error
+    assert start(tmp_path / "a", sealer_key=key).sealer == "0x" + PrivateKey(b"\x11" * 32).address.hex()
+    for wrong in ("11" * 31, "zz" * 32, "00" * 32, ""):
+        key.write_text(wrong)
+        error = refuse("devnode.sealer_key", tmp_path / "b", sealer_key=key)
+        assert not wrong or wrong not in error
+    refuse("devnode.sealer_key", tmp_path / "b", sealer_key=tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"port": 65_536},
+        {"chain_id": 0},
+        {"gas_limit": 16_777_215},
+        {"finality_lag": -1},
+        {"block_time": 0.0},
+        {"block_time": 3_601.0},
+    ],
+)
+def test_options_have_ranges(tmp_path: Path, options: dict[str, Any]) -> None:
+    refuse("devnode.options", tmp_path, **options)

@@ -15,8 +15,7 @@ from web3 import Web3
 
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import recover_address
-from coprocessor.devnode.rpc_control import MAX_RAW_HEADERS
-from coprocessor.devnode.seals import compute_seal_digest
+from coprocessor.devnode.seals import MAX_RAW_HEADERS, compute_seal_digest
 from coprocessor.devnode.server import MAX_BODY_BYTES
 from coprocessor.values.identities import Digest
 from tests.devnode.contract import ACCOUNTS, CHAIN_ID, Probe, Wallet, call_data, deploy, topic, wallet

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from coprocessor.devnode.seals import compute_seal_digest
 from coprocessor.devnode.upstream import Upstream, UpstreamProxy
 from coprocessor.values.identities import Digest
 from tests.devnode.contract import CHAIN_ID, deploy, wallet
-from tests.devnode.test_process import start_and_fail
 from tests.support.anvil import run_anvil
 from tests.support.node import DevNode, RpcFailure, run_dev_node
 
@@ -73,11 +71,6 @@ def test_mixed_batches_and_bad_calls(node: DevNode) -> None:
     assert replies[1]["result"] == hex(CHAIN_ID)
     assert replies[2]["error"]["code"] == -32601
     assert replies[3]["error"]["code"] == -32602
-
-
-def test_an_absent_upstream_is_named(tmp_path: Path) -> None:
-    error = start_and_fail("--data", str(tmp_path), "--port", "0", "--upstream", "http://127.0.0.1:1")
-    assert "devnode.upstream" in error
 
 
 class LyingUpstream(Upstream):

@@ -6,8 +6,8 @@ import logging
 import sys
 
 from coprocessor.devnode.errors import StartFailed
-from coprocessor.devnode.node import run_node
 from coprocessor.devnode.options import parse_options
+from coprocessor.devnode.process import run_node
 
 
 def main() -> int:

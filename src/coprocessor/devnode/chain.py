@@ -320,8 +320,12 @@ class Chain:
         return Head(BlockHeader.decode(row[0]), keccak256(row[0]))
 
     def _load_pool(self) -> None:
-        self.pool.restore(decode_transaction(row.raw, row.sender) for row in self._database.get_pool())
+        rows = self._database.get_pool()
+        displaced = self.pool.restore(decode_transaction(row.raw, row.sender) for row in rows)
+        self._database.remove_from_pool(displaced)
         self.pool.unsaved.clear()
+        for sender in {row.sender for row in rows}:
+            self._forget_stale(sender, self.head.header.state_root)
 
     def _save_pool(self) -> None:
         if self.pool.unsaved:
@@ -338,10 +342,9 @@ class Chain:
         self.head = self._load_head()
         self.pool.clear()
         self._load_pool()
-        root = self.head.header.state_root
-        for transaction in waiting:
-            if transaction.nonce >= self.states.get_account(root, transaction.sender).nonce:
-                self.pool.restore([transaction])
+        self._database.remove_from_pool(self.pool.restore(waiting))
+        for sender in {transaction.sender for transaction in waiting}:
+            self._forget_stale(sender, self.head.header.state_root)
 
     def _get_integer(self, name: str) -> int:
         value = self._database.get_setting(name)

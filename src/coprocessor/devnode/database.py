@@ -261,25 +261,29 @@ class Database:
         )
         self._connection.executemany("insert into logs values(?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
-    def iterate_logs(self, wanted: LogFilter) -> Iterator[bytes]:
-        """JSON of the logs that match, in chain order; a lazy cursor, so the caller can stop at its limit."""
+    def iterate_logs(self, wanted: LogFilter, limit: int) -> Iterator[bytes]:
+        """JSON of the first ``limit`` logs that match, in chain order; lazy, so the caller can stop earlier."""
         conditions = ["block between ? and ?"]
         values: list[bytes | int] = [wanted.first, wanted.last]
         _add_choice(conditions, values, "address", wanted.addresses)
         for position, topics in enumerate(wanted.topics):
-            if topics:
-                _add_choice(conditions, values, f"topic{position}", topics)
+            _add_choice(conditions, values, f"topic{position}", topics)
         # A filter with n positions matches only logs with at least n topics, wildcards included.
         if wanted.topics and not wanted.topics[-1]:
             conditions.append(f"topic{len(wanted.topics) - 1} is not null")
-        query = f"select json from logs where {' and '.join(conditions)} order by block, position"
-        for row in self._connection.execute(query, values):
+        query = f"select json from logs where {' and '.join(conditions)} order by block, position limit ?"
+        for row in self._connection.execute(query, (*values, limit)):
             yield row[0]
 
-    def get_transaction_logs(self, block: int) -> list[tuple[int, bytes]]:
+    def get_block_logs(self, block: int) -> list[tuple[int, bytes]]:
         """(transaction index, JSON) of all logs of a block, in order."""
         query = "select transaction_index, json from logs where block = ? order by position"
-        return [(row[0], bytes(row[1])) for row in self._connection.execute(query, (block,))]
+        return [(row[0], row[1]) for row in self._connection.execute(query, (block,))]
+
+    def get_transaction_logs(self, block: int, transaction_index: int) -> list[bytes]:
+        """JSON of the logs of one transaction, in order."""
+        query = "select json from logs where block = ? and transaction_index = ? order by position"
+        return [row[0] for row in self._connection.execute(query, (block, transaction_index))]
 
     # Pool
 

@@ -102,11 +102,22 @@ class Pool:
         self._insert(transaction)
         return []
 
-    def restore(self, transactions: Iterable[Transaction]) -> None:
-        """Put back transactions without any check: from the database, or from blocks that were taken back."""
+    def restore(self, transactions: Iterable[Transaction]) -> list[Digest]:
+        """Put back transactions without any check: from the database, or from blocks that were taken back.
+
+        Returns:
+            The hashes of those that had to give way, since a later one has their sender and nonce.
+        """
+        displaced = []
         for transaction in transactions:
-            if transaction.hash not in self._by_hash:
-                self._insert(transaction)
+            if transaction.hash in self._by_hash:
+                continue
+            rival = self._by_sender.get(transaction.sender, {}).get(transaction.nonce)
+            if rival is not None:
+                displaced.append(rival.transaction.hash)
+                self.remove([rival.transaction.hash])
+            self._insert(transaction)
+        return displaced
 
     def remove(self, hashes: Iterable[Digest]) -> None:
         """Forget transactions; unknown hashes do no harm."""

@@ -1,17 +1,13 @@
-"""Puts a node together and runs it until it is told to stop."""
+"""Puts a node with a chain of its own together and serves it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
-
-import msgspec
 
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.devnode.accounts import development_accounts
@@ -27,17 +23,16 @@ from coprocessor.devnode.rpc_transactions import TransactionMethods
 from coprocessor.devnode.running import RunningNode, locked_folder
 from coprocessor.devnode.seals import load_sealer, sealer_key_path
 from coprocessor.devnode.server import RpcServer
-from coprocessor.devnode.upstream import serve_upstream
 from coprocessor.values.identities import to_hex
 
-__all__ = ["RunningNode", "run_node", "serve"]
+__all__ = ["serve_chain"]
 
 CLIENT_VERSION: Final = "coprocessor-devnode/v1"
 DATABASE_FILE: Final = "chain.sqlite"
 
 
 @asynccontextmanager
-async def serve(options: NodeOptions) -> AsyncIterator[RunningNode]:
+async def serve_chain(options: NodeOptions) -> AsyncIterator[RunningNode]:
     """A node in this event loop; stops when the block ends.
 
     Raises:
@@ -61,23 +56,6 @@ async def serve(options: NodeOptions) -> AsyncIterator[RunningNode]:
                 await server.stop()
         finally:
             database.close()
-
-
-def run_node(options: NodeOptions) -> None:
-    """Serve until SIGTERM or SIGINT; prints one line of JSON once ready. Raises StartFailed."""
-    asyncio.run(_serve_until_signal(options))
-
-
-async def _serve_until_signal(options: NodeOptions) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    start = serve if options.upstream is None else serve_upstream
-    async with start(options) as node:
-        sys.stdout.write(msgspec.json.encode(node.to_dict()).decode() + "\n")
-        sys.stdout.flush()
-        await stop.wait()
 
 
 def _make_dispatcher(chain: Chain, database: Database, miner: Miner, sealer: PrivateKey) -> Dispatcher:

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import msgspec
 
+from coprocessor.devnode.block_resolver import BlockResolver
 from coprocessor.devnode.chain import Chain
 from coprocessor.devnode.database import Database, LogFilter, TransactionRow
 from coprocessor.devnode.errors import INVALID_INPUT, LIMIT_EXCEEDED, RpcError, invalid_params
 from coprocessor.devnode.header import BlockHeader
-from coprocessor.devnode.rpc_params import BlockResolver, parse_bytes, parse_flag
+from coprocessor.devnode.rpc_params import parse_bytes, parse_flag
 from coprocessor.devnode.transactions import decode_transaction
 from coprocessor.values.identities import to_hex
 
@@ -76,8 +77,7 @@ class BlockMethods:
         row = self._database.get_transaction(parse_bytes(transaction_hash, "transaction hash", 32))
         if row is None:
             return None
-        logs = self._database.get_transaction_logs(row.block)
-        return _join_receipt(row, [json for index, json in logs if index == row.position])
+        return _join_receipt(row, self._database.get_transaction_logs(row.block, row.position))
 
     def get_block_receipts(self, block: object) -> list[msgspec.Raw] | None:
         """The receipts of all transactions of a block; a 32-byte hexadecimal value names it by hash."""
@@ -86,7 +86,7 @@ class BlockMethods:
         if header is None:
             return None
         logs: dict[int, list[bytes]] = {}
-        for index, json in self._database.get_transaction_logs(header.number):
+        for index, json in self._database.get_block_logs(header.number):
             logs.setdefault(index, []).append(json)
         rows = self._database.get_transactions(header.number)
         return [_join_receipt(row, logs.get(row.position, [])) for row in rows]
@@ -95,7 +95,7 @@ class BlockMethods:
         """The logs that match a filter."""
         logs: list[msgspec.Raw] = []
         size = 0
-        for json in self._database.iterate_logs(self._parse_filter(wanted)):
+        for json in self._database.iterate_logs(self._parse_filter(wanted), MAX_LOGS + 1):
             logs.append(msgspec.Raw(json))
             size += len(json)
             if len(logs) > MAX_LOGS or size > MAX_LOG_BYTES:

@@ -9,19 +9,18 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.devnode.block_resolver import BlockResolver
 from coprocessor.devnode.chain import Chain, Dropped
 from coprocessor.devnode.database import Database
 from coprocessor.devnode.errors import INVALID_INPUT, RpcError, invalid_params
 from coprocessor.devnode.mining import Miner
 from coprocessor.devnode.options import MAX_BLOCK_SECONDS
-from coprocessor.devnode.rpc_params import BlockResolver, parse_bytes, parse_flag, parse_integer
-from coprocessor.devnode.seals import compute_seal_digest
+from coprocessor.devnode.rpc_params import parse_bytes, parse_flag, parse_integer
+from coprocessor.devnode.seals import check_header_range, compute_seal_digest
 from coprocessor.values.identities import Digest, to_hex
 
-__all__ = ["MAX_RAW_HEADERS", "ControlMethods", "SealMethods", "check_header_range"]
+__all__ = ["ControlMethods", "SealMethods"]
 
-MAX_RAW_HEADERS: Final = 1_024
-"""Most headers of one ``coproc_getRawHeaders``."""
 MAX_BLOCKS_PER_CALL: Final = 10_000
 MAX_TIME_SHIFT: Final = 10 * 365 * 86_400
 
@@ -120,9 +119,3 @@ class SealMethods:
         end = self._blocks.get_number(last, "toNumber")
         check_header_range(start, end)
         return [to_hex(header) for header in self._database.get_headers(start, end)]
-
-
-def check_header_range(first: int, last: int) -> None:
-    """Raises RpcError for a range that is empty or too long."""
-    if not 0 <= last - first < MAX_RAW_HEADERS:
-        raise invalid_params(f"headers {first} to {last}: a call returns 1 to {MAX_RAW_HEADERS} headers")

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from coprocessor.devnode.block_resolver import BlockResolver
 from coprocessor.devnode.chain import Chain
 from coprocessor.devnode.database import Database
 from coprocessor.devnode.errors import INVALID_INPUT, REVERTED, RpcError, invalid_params
 from coprocessor.devnode.evm import Outcome
 from coprocessor.devnode.header import BlockHeader
 from coprocessor.devnode.mempool import MAX_INIT_CODE_BYTES, MAX_TRANSACTION_GAS
-from coprocessor.devnode.rpc_params import BlockResolver, parse_address, parse_bytes, parse_quantity
+from coprocessor.devnode.rpc_params import parse_address, parse_bytes, parse_quantity
 from coprocessor.devnode.state import Account
 from coprocessor.devnode.transactions import Transaction
 from coprocessor.values.identities import ZERO_ADDRESS, Address, to_hex

@@ -12,6 +12,7 @@ import msgspec
 
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.devnode.accounts import DevelopmentAccount
+from coprocessor.devnode.block_resolver import BlockResolver
 from coprocessor.devnode.builder import compute_next_base_fee
 from coprocessor.devnode.chain import Chain
 from coprocessor.devnode.database import Database
@@ -19,7 +20,6 @@ from coprocessor.devnode.errors import INVALID_INPUT, RpcError, invalid_params
 from coprocessor.devnode.header import BlockHeader
 from coprocessor.devnode.mining import Miner
 from coprocessor.devnode.rpc_params import (
-    BlockResolver,
     parse_address,
     parse_bytes,
     parse_integer,

@@ -14,14 +14,24 @@ from typing import Final
 
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import PrivateKey
-from coprocessor.devnode.errors import StartFailed
+from coprocessor.devnode.errors import StartFailed, invalid_params
 from coprocessor.devnode.options import NodeOptions
 from coprocessor.values.errors import MalformedInput
 from coprocessor.values.identities import Digest
 
-__all__ = ["SEAL_PREFIX", "compute_seal_digest", "load_sealer", "sealer_key_path"]
+__all__ = [
+    "MAX_RAW_HEADERS",
+    "SEAL_PREFIX",
+    "check_header_range",
+    "compute_seal_digest",
+    "load_sealer",
+    "sealer_key_path",
+]
 
 SEAL_PREFIX: Final = b"\x19coprocessor/v1/header-seal"
+MAX_RAW_HEADERS: Final = 1_024
+"""Most headers of one ``coproc_getRawHeaders``."""
+
 SEALER_KEY_FILE: Final = "sealer.key"
 _MAX_KEY_FILE_BYTES = 256
 
@@ -69,3 +79,9 @@ def load_sealer(path: Path, make: bool) -> PrivateKey:
             type(error).__name__,
             "give a file with the 32 bytes of a secp256k1 key in hexadecimal",
         ) from None
+
+
+def check_header_range(first: int, last: int) -> None:
+    """Raises RpcError for a range that is empty or too long."""
+    if not 0 <= last - first < MAX_RAW_HEADERS:
+        raise invalid_params(f"headers {first} to {last}: a call returns 1 to {MAX_RAW_HEADERS} headers")

@@ -30,10 +30,9 @@ from coprocessor.devnode.errors import (
 )
 from coprocessor.devnode.header import BlockHeader
 from coprocessor.devnode.options import NodeOptions
-from coprocessor.devnode.rpc_control import check_header_range
 from coprocessor.devnode.rpc_params import parse_bytes, parse_quantity
 from coprocessor.devnode.running import RunningNode, locked_folder
-from coprocessor.devnode.seals import compute_seal_digest, load_sealer, sealer_key_path
+from coprocessor.devnode.seals import check_header_range, compute_seal_digest, load_sealer, sealer_key_path
 from coprocessor.devnode.server import MAX_BODY_BYTES, RpcServer
 from coprocessor.values.errors import MalformedInput
 from coprocessor.values.identities import Digest, to_hex
