@@ -27,6 +27,8 @@ from phat.schema import Mismatch, Schema
 __all__ = ["check_method", "decode_arguments", "encode_result", "returns_signature", "signature"]
 
 _WORD = 32
+_DYNAMIC = (schema.StrSchema, schema.BytesSchema, schema.ListSchema)
+_COMPOSITE = (schema.TupleSchema, schema.StructSchema)
 _MAX_ENUM_MEMBERS = 256
 
 
@@ -103,7 +105,7 @@ def type_name(kind: Schema) -> str:
         return "uint8"
     if isinstance(kind, schema.ListSchema):
         return type_name(kind.item) + "[]"
-    if isinstance(kind, schema.TupleSchema | schema.StructSchema):
+    if isinstance(kind, _COMPOSITE):
         return f"({','.join(type_name(item) for item in _items(kind))})"
     raise Refused(f"{kind.label} has no Ethereum ABI type")
 
@@ -128,14 +130,14 @@ def _items(kind: schema.TupleSchema | schema.StructSchema) -> tuple[Schema, ...]
 
 
 def _is_dynamic(kind: Schema) -> bool:
-    if isinstance(kind, schema.StrSchema | schema.BytesSchema | schema.ListSchema):
+    if isinstance(kind, _DYNAMIC):
         return True
-    return isinstance(kind, schema.TupleSchema | schema.StructSchema) and any(map(_is_dynamic, _items(kind)))
+    return isinstance(kind, _COMPOSITE) and any(map(_is_dynamic, _items(kind)))
 
 
 def _head_size(kind: Schema) -> int:
     """Bytes that a value takes in the head of the sequence it stands in."""
-    if not isinstance(kind, schema.TupleSchema | schema.StructSchema) or _is_dynamic(kind):
+    if not isinstance(kind, _COMPOSITE) or _is_dynamic(kind):
         return _WORD
     return sum(map(_head_size, _items(kind)))
 
@@ -187,7 +189,7 @@ def _decode_sequence(kinds: Sequence[Schema], data: bytes, base: int) -> list[An
 
 
 def _decode(kind: Schema, data: bytes, position: int) -> Any:
-    if isinstance(kind, schema.TupleSchema | schema.StructSchema):
+    if isinstance(kind, _COMPOSITE):
         values = _decode_sequence(_items(kind), data, position)
         return tuple(values) if isinstance(kind, schema.TupleSchema) else kind.kind(*values)
     if isinstance(kind, schema.ListSchema):
@@ -195,7 +197,7 @@ def _decode(kind: Schema, data: bytes, position: int) -> Any:
         if count * _head_size(kind.item) > len(data) - position - _WORD:
             raise ValueError("more elements than bytes")
         return _decode_sequence([kind.item] * count, data, position + _WORD)
-    if isinstance(kind, schema.StrSchema | schema.BytesSchema):
+    if isinstance(kind, (schema.StrSchema, schema.BytesSchema)):
         start, size = position + _WORD, _decode_size(data, position)
         chunk = data[start : start + size]
         if len(chunk) != size:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterable
+from json import encoder
 from typing import NoReturn
 
 from phat.limits import MAX_JSON_NESTING
@@ -20,8 +22,17 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not allowed")
 
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+def _refuse_value(value: object) -> NoReturn:
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+# The encoder and scanner behind json.dumps and json.loads, made once: making them costs more than a small value.
+# Arguments: no cycle detection, fallback, strings without \\u escapes, no indent, separators, sort keys, keys must be
+# text, no NaN.
+_WRITE: Callable[[Json, int], Iterable[str]] = encoder.c_make_encoder(  # type: ignore[attr-defined]
+    None, _refuse_value, encoder.encode_basestring, None, ":", ",", True, False, False
+)
+_SCAN: Callable[[str, int], tuple[Json, int]] = json.JSONDecoder(parse_constant=_refuse_constant).scan_once  # type: ignore[attr-defined]
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
@@ -31,7 +42,7 @@ def encode(value: Json) -> bytes:
     Raises:
         ValueError: for NaN, infinities and lone surrogates.
     """
-    return _ENCODER.encode(value).encode()
+    return "".join(_WRITE(value, 0)).encode()
 
 
 def decode(data: bytes) -> Json:
@@ -42,15 +53,24 @@ def decode(data: bytes) -> Json:
     """
     text = data.decode()
     _check_nesting(text)
-    value: Json = _DECODER.decode(text)
-    if _ENCODER.encode(value) != text:
+    value = _scan(text)
+    if "".join(_WRITE(value, 0)) != text:
         raise ValueError("not canonical: sort the keys, leave out spaces and needless escapes")
     return value
 
 
 def decode_own(data: bytes) -> Json:
     """Parses what this program itself wrote with ``encode``."""
-    value: Json = _DECODER.decode(data.decode())
+    return _scan(data.decode())
+
+
+def _scan(text: str) -> Json:
+    try:
+        value, end = _SCAN(text, 0)
+    except StopIteration:
+        raise ValueError("not JSON") from None
+    if end != len(text):
+        raise ValueError(f"not one JSON value: something follows after character {end}")
     return value
 
 

@@ -58,7 +58,7 @@ class Contract:
         self.env.emit(event, **fields)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not hasattr(type(self), name):
+        if not hasattr(getattr(type(self), name, None), "__set__"):  # fields and properties have it, constants do not
             raise AttributeError(
                 f"{type(self).__name__} declares no field {name}: add '{name}: <type>' to the class to keep it in "
                 "the state, or use a local variable"

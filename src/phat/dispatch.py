@@ -11,7 +11,7 @@ from phat.contract import Contract
 from phat.environment import Environment
 from phat.frames import Frame
 from phat.host import Host
-from phat.limits import MAX_RESULT_BYTES
+from phat.limits import MAX_REPLY_BYTES
 from phat.program import Method, Program
 from phat.schema import Mismatch
 from phat.store import Store
@@ -84,9 +84,10 @@ class Dispatcher:
                 result = canonical.encode(method.returns.encode(value))
         except Mismatch as mismatch:
             raise TypeError(mismatch.explain(f"the result of {method.name}")) from None
-        if len(result) > MAX_RESULT_BYTES:
-            raise ValueError(f"the result of {method.name} has {len(result)} bytes, at most {MAX_RESULT_BYTES} fit")
-        return frames.encode_reply(result, self._environment.events)
+        reply = frames.encode_reply(result, self._environment.events)
+        if len(reply) > MAX_REPLY_BYTES:
+            raise ValueError(f"result and events of {method.name} have {len(reply)} bytes, {MAX_REPLY_BYTES} fit")
+        return reply
 
     def _init_nothing(self, frame: Frame) -> bytes:
         if frame.arguments not in (b"", b"[]"):

@@ -11,7 +11,7 @@ from phat.events import Event, encode_event
 from phat.frames import Frame
 from phat.host import Host
 from phat.keccak import selector
-from phat.limits import MAX_EVENT_NAME_BYTES, MAX_EVENTS, MAX_RANDOM_BYTES
+from phat.limits import MAX_EVENT_NAME_BYTES, MAX_EVENTS, MAX_PURPOSE_BYTES, MAX_RANDOM_BYTES
 from phat.plain import to_plain
 from phat.store import Store
 from phat.types import Address, Digest
@@ -26,33 +26,11 @@ _DIGEST_BYTES = 32
 
 
 class Environment:
-    """The surroundings of the call that is running.
+    """The surroundings of the call that is running."""
 
-    Attributes:
-        caller: who asked: the author of a command, the asker of a query, zeros when unknown.
-        program: this program's id.
-        origin: the contract that made a request, else zeros.
-        request_id: the request's id, else zeros.
-        block_number: block of the inbox link (commands), or the block that the worker had seen (queries).
-        timestamp: of that block, in seconds.
-        link, position: where the command stands in the inbox.
-        chain_id: of the chain that orders the commands.
-    """
+    __slots__ = ("_frame", "_host", "_random", "_store", "events")
 
-    __slots__ = (
-        "_host", "_random", "_store", "block_number", "caller", "chain_id", "events", "link", "origin", "position",
-        "program", "request_id", "timestamp",
-    )  # fmt: skip
-
-    caller: Address
-    program: Digest
-    origin: Address
-    request_id: Digest
-    block_number: int
-    timestamp: int
-    link: int
-    position: int
-    chain_id: int
+    _frame: Frame
 
     def __init__(self, host: Host, store: Store) -> None:
         self._host = host
@@ -62,17 +40,54 @@ class Environment:
 
     def begin(self, frame: Frame) -> None:
         """Takes over a frame's header."""
-        self.caller = Address(frame.caller)
-        self.program = Digest(frame.program)
-        self.origin = Address(frame.origin)
-        self.request_id = Digest(frame.request_id)
-        self.block_number = frame.block_number
-        self.timestamp = frame.timestamp
-        self.link = frame.link
-        self.position = frame.position
-        self.chain_id = frame.chain_id
+        self._frame = frame
         self._random = None
         self.events.clear()
+
+    @property
+    def caller(self) -> Address:
+        """Who asked: the author of a command, the asker of a query, zeros when unknown."""
+        return Address(self._frame.caller)
+
+    @property
+    def program(self) -> Digest:
+        """This program's id."""
+        return Digest(self._frame.program)
+
+    @property
+    def origin(self) -> Address:
+        """The contract that made a request, else zeros."""
+        return Address(self._frame.origin)
+
+    @property
+    def request_id(self) -> Digest:
+        """The request's id, else zeros."""
+        return Digest(self._frame.request_id)
+
+    @property
+    def block_number(self) -> int:
+        """Block of the inbox link; in a query, the block that the worker had seen."""
+        return self._frame.block_number
+
+    @property
+    def timestamp(self) -> int:
+        """That block's time, in seconds since 1970."""
+        return self._frame.timestamp
+
+    @property
+    def link(self) -> int:
+        """Index of the inbox link that holds the command."""
+        return self._frame.link
+
+    @property
+    def position(self) -> int:
+        """The command's place in its link."""
+        return self._frame.position
+
+    @property
+    def chain_id(self) -> int:
+        """The chain that orders the commands."""
+        return self._frame.chain_id
 
     def random_bytes(self, count: int) -> bytes:
         """``count`` (1 to 1,024) bytes that nobody outside the enclaves can foretell, and all replicas agree on."""
@@ -88,7 +103,10 @@ class Environment:
 
     def derive_key(self, purpose: str) -> bytes:
         """32 secret bytes that belong to this program and ``purpose``; equal in each call of an epoch."""
-        return self._expect(self._host.derive_key(purpose.encode()), "derived keys")
+        encoded = purpose.encode()
+        if len(encoded) > MAX_PURPOSE_BYTES:
+            raise ValueError(f"a purpose has at most {MAX_PURPOSE_BYTES} bytes, got {len(encoded)}")
+        return self._expect(self._host.derive_key(encoded), "derived keys")
 
     def sign(self, digest: bytes) -> bytes:
         """The program account's signature of a 32-byte digest: 65 bytes r, s, v. Queries sign with another key."""

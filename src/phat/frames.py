@@ -30,6 +30,7 @@ BAD_ARGUMENTS: Final = 3
 
 _VERSION = 1
 _HEADER = struct.Struct("<BB4s20s32s20s32sQQQIQI")
+_REPLY_HEAD = struct.Struct("<BI")
 
 
 class Frame(NamedTuple):
@@ -60,12 +61,14 @@ def parse_frame(data: bytes) -> Frame:
     header = _HEADER.unpack_from(data)
     if header[0] != _VERSION or len(data) != _HEADER.size + header[-1]:
         raise ValueError("not a call frame of version 1")
-    return Frame._make((*header[1:-1], data[_HEADER.size :]))
+    return Frame._make(header[1:-1] + (data[_HEADER.size :],))  # noqa: RUF005 - every call passes here
 
 
 def encode_reply(result: bytes, events: Sequence[tuple[str, bytes]]) -> bytes:
     """The result buffer of a call that succeeded."""
-    parts = [struct.pack("<BI", OK, len(result)), result, struct.pack("<H", len(events))]
+    if not events:
+        return _REPLY_HEAD.pack(OK, len(result)) + result + b"\0\0"
+    parts = [_REPLY_HEAD.pack(OK, len(result)), result, struct.pack("<H", len(events))]
     for name, data in events:
         parts += [struct.pack("<H", len(name)), name.encode("ascii"), struct.pack("<I", len(data)), data]
     return b"".join(parts)
@@ -74,4 +77,4 @@ def encode_reply(result: bytes, events: Sequence[tuple[str, bytes]]) -> bytes:
 def encode_failure(status: int, message: str) -> bytes:
     """The result buffer of a call that failed; the message is cut to 4,096 bytes."""
     text = message.encode(errors="replace")[:MAX_MESSAGE_BYTES].decode(errors="ignore").encode()
-    return struct.pack("<BI", status, len(text)) + text + bytes(2)
+    return _REPLY_HEAD.pack(status, len(text)) + text + bytes(2)

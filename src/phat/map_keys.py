@@ -63,7 +63,7 @@ def key_codec_of(key: Schema, where: str) -> KeyCodec:
     """
     parts = key.items if isinstance(key, schema.TupleSchema) else (key,)
     for part in parts:
-        if not isinstance(part, _TEXTUAL | schema.IntSchema | schema.BoolSchema | schema.FixedBytesSchema):
+        if not isinstance(part, _POSSIBLE):
             raise Refused(
                 f"{where}: {key.label} cannot be the key of a Map: use str, int, bool, bytes, Address, Digest, "
                 "an Enum, or a tuple of them"
@@ -71,12 +71,14 @@ def key_codec_of(key: Schema, where: str) -> KeyCodec:
     return KeyCodec(key)
 
 
-_TEXTUAL = schema.StrSchema | schema.BytesSchema | schema.EnumSchema
+_TEXTUAL = (schema.StrSchema, schema.BytesSchema, schema.EnumSchema)
+_BINARY = (schema.BytesSchema, schema.FixedBytesSchema)
+_POSSIBLE = (*_TEXTUAL, schema.IntSchema, schema.BoolSchema, schema.FixedBytesSchema)
 
 
 def _encode_part(part: Schema, key: Any) -> bytes:
     raw = part.encode(key)
-    if isinstance(part, schema.BytesSchema | schema.FixedBytesSchema):
+    if isinstance(part, _BINARY):
         return bytes(key)
     if isinstance(raw, str):
         return raw.encode()

@@ -17,7 +17,7 @@ def to_plain(value: Any) -> Json:
     Raises:
         TypeError: if the value has no such form.
     """
-    if value is None or isinstance(value, bool | float):
+    if value is None or isinstance(value, (bool, float)):
         return value
     if isinstance(value, Enum):
         return value.name
@@ -27,7 +27,7 @@ def to_plain(value: Any) -> Json:
         return str(value)
     if isinstance(value, bytes):
         return "0x" + value.hex()
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):

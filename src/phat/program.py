@@ -93,8 +93,9 @@ def compile_contract(contract: type[Contract], events: Iterable[type[Event]] = (
 
 def _field_hints(contract: type[Contract]) -> dict[str, Any]:
     hints = resolve_hints(contract, contract.__name__)
-    for name in resolve_hints(Contract, "Contract"):
-        hints.pop(name)
+    for name, hint in resolve_hints(Contract, "Contract").items():
+        if hints.pop(name) != hint:
+            raise Refused(f"{contract.__name__}.{name}: Contract uses this name: choose another for the field")
     return {name: hint for name, hint in hints.items() if not _is_class_variable(hint)}
 
 
@@ -146,6 +147,8 @@ def _decorated(contract: type[Contract]) -> list[tuple[str, Callable[..., Any], 
             found.append((name, function, kind))
         elif kind is not None:
             raise Refused(f"{contract.__name__}.{name}: put @{kind} on a plain method")
+        elif any(kind_of(vars(base).get(name)) for base in contract.__mro__):
+            raise Refused(f"{contract.__name__}.{name} overrides an interface method: decorate it too")
     return found
 
 

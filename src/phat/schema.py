@@ -140,7 +140,7 @@ class IntSchema(Schema):
 
     def encode(self, value: Any) -> Json:
         if type(value) is not int:
-            if not isinstance(value, int) or isinstance(value, bool | Enum):
+            if not isinstance(value, int) or isinstance(value, (bool, Enum)):
                 raise Mismatch(self.label, found(value))
             value = int(value)
         if self.low is not None and self.high is not None and not self.low <= value <= self.high:
@@ -161,7 +161,7 @@ class FloatSchema(Schema):
         super().__init__("float")
 
     def encode(self, value: Any) -> Json:
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise Mismatch("float", found(value))
         try:
             number = float(value)
@@ -184,6 +184,8 @@ class StrSchema(Schema):
         super().__init__("str")
 
     def encode(self, value: Any) -> Json:
+        if type(value) is str:
+            return value
         if not isinstance(value, str) or isinstance(value, Enum):
             raise Mismatch("str", found(value))
         return str(value)
@@ -252,7 +254,7 @@ class ListSchema(Schema):
         self.item = item
 
     def encode(self, value: Any) -> Json:
-        if not isinstance(value, list | tuple):
+        if not isinstance(value, (list, tuple)):
             raise Mismatch(self.label, found(value))
         return _each(self.item.encode, value)
 

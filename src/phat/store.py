@@ -10,7 +10,7 @@ from typing import Any, Final
 from phat import canonical
 from phat.errors import Error
 from phat.host import Host
-from phat.limits import MAX_KEY_BYTES, MAX_VALUE_BYTES, SCAN_PAGE_ENTRIES
+from phat.limits import MAX_KEY_BYTES, MAX_VALUE_BYTES, SCAN_PAGE_ENTRIES, SCAN_PAGE_FULL_BYTES
 from phat.schema import Mismatch, Schema, found
 
 __all__ = ["MISSING", "Label", "Store"]
@@ -121,9 +121,10 @@ class Store:
         if not self.read_only:
             self.flush()
         while True:
-            entries = _parse_page(self.host.kv_scan(prefix, after, SCAN_PAGE_ENTRIES) or bytes(4))
+            page = self.host.kv_scan(prefix, after, SCAN_PAGE_ENTRIES) or bytes(4)
+            entries = _parse_page(page)
             yield from entries
-            if len(entries) < SCAN_PAGE_ENTRIES:
+            if len(entries) < SCAN_PAGE_ENTRIES and len(page) < SCAN_PAGE_FULL_BYTES:
                 return
             after = entries[-1][0]
 

@@ -39,7 +39,7 @@ class FixedBytes(bytes):
             value = bytes(cls.LENGTH)
         elif isinstance(value, str):
             value = _from_hex(cls, value)
-        elif not isinstance(value, bytes | bytearray | memoryview):
+        elif not isinstance(value, bytes):
             raise TypeError(f"{cls.__name__} is made from text or bytes, not from {type(value).__name__}")
         if len(value) != cls.LENGTH:
             raise ValueError(f"{cls.__name__} has {cls.LENGTH} bytes, got {len(value)}")

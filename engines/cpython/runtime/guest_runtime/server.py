@@ -6,6 +6,7 @@ import gc
 import importlib
 from types import ModuleType
 
+from guest_runtime.heap import pack
 from guest_runtime.importer import BundleImporter
 from guest_runtime.streams import LogStream
 from guest_runtime.warm_up import warm_up
@@ -30,11 +31,12 @@ class Server:
         self._importer = importer
         self._log = log
         self._dispatcher: Dispatcher | None = None
+        self._ballast: list[bytes | None] = []
 
     def prepare(self) -> None:
         """Before the image is taken: everything that calls use has run once."""
         warm_up()
-        _settle()
+        self._ballast += _settle()
 
     def call(self, data: bytes) -> bytes:
         """One call frame in, one result buffer out."""
@@ -64,7 +66,7 @@ class Server:
         except BaseException as error:  # the author's module code, SystemExit included
             return frames.encode_failure(frames.REVERTED, explain_error(error, sources))
         self._dispatcher = Dispatcher(program, self._host, frozenset(sources))
-        _settle()
+        self._ballast += _settle()
         return frames.encode_reply(program.interface, ())
 
     def _import(self, bundle: Bundle) -> Program:
@@ -93,8 +95,10 @@ def _find_events(module: ModuleType) -> list[type[Event]]:
     return [value for value in values if isinstance(value, type) and issubclass(value, Event) and value is not Event]
 
 
-def _settle() -> None:
-    """No collection happens inside a call, and none writes to what was there before it."""
+def _settle() -> list[bytes | None]:
+    """No collection happens inside a call, and none writes to what was there before it; returns what must be kept."""
     gc.collect()
+    kept = pack()
     gc.freeze()
     gc.disable()
+    return kept
