@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,6 +121,33 @@ def test_process_holds_one_socket_and_no_files(handle: ExecutorHandle) -> None:
     targets = [os.readlink(path) for path in Path(f"/proc/{handle.process_id}/fd").iterdir() if int(path.name) > 2]
     assert sum(target.startswith("socket:") for target in targets) == 1
     assert all(target.startswith(("socket:", "anon_inode:", "/memfd:")) for target in targets)
+
+
+def test_executor_does_not_outlive_its_parent() -> None:
+    """The parent is killed while a guest runs, which no closed channel would interrupt."""
+    script = """
+from coprocessor.sandbox.supervisor import ExecutorHandle
+from coprocessor.sandbox.executor_messages import EXECUTOR_REQUESTS
+from coprocessor.sandbox.framing import write_frame
+from tests.sandbox.scenes import call, guest, link, load_program
+handle = ExecutorHandle()
+handle.ask(load_program(1, guest("(loop $again (br $again))")))
+write_frame(handle._channel, EXECUTOR_REQUESTS.encode(link(call(fuel=10**15))))
+print(handle.process_id, flush=True)
+input()
+"""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with parent:
+        assert parent.stdout is not None
+        descriptor = os.pidfd_open(int(parent.stdout.readline()))
+        parent.kill()
+    try:
+        ended, _, _ = select.select([descriptor], [], [], 30)
+        assert ended == [descriptor]
+    finally:
+        os.close(descriptor)
 
 
 def test_frames() -> None:

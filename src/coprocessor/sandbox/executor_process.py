@@ -8,9 +8,11 @@ message is its length in four bytes, big-endian, then its encoding.
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -28,10 +30,14 @@ from coprocessor.sandbox.framing import read_frame, write_frame
 from coprocessor.sandbox.native_stack import run_on_guest_stack
 from coprocessor.values.errors import MalformedInput
 
-__all__ = ["Watchdog", "main", "serve"]
+__all__ = ["Watchdog", "exit_with_parent", "main", "serve"]
 
 _REPEAT_SECONDS: Final = 0.01
 """A program called after the first interruption would not notice it, so the watchdog interrupts again."""
+
+
+_PARENT_SECONDS: Final = 0.5
+"""How often an executor looks whether its parent still lives."""
 
 
 class Watchdog:
@@ -61,9 +67,26 @@ class Watchdog:
             thread.join()
 
 
+def exit_with_parent(parent: int) -> None:
+    """Ends this process at once when its parent is gone, even while a guest runs.
+
+    Args:
+        parent: process id of the parent at the start.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_PARENT_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
 def serve(channel: socket.socket) -> None:
     """Answers requests until ``Stop``, the end of the channel, or a failure after which the state may be half-way."""
     engine = Engine()
+    if engine.fallback_reason:
+        sys.stderr.write(f"the executor drives its engine by the slow path: {engine.fallback_reason}\n")
     executor = Executor(engine, Watchdog(engine))
     while True:
         data = read_frame(channel, MAX_EXECUTOR_MESSAGE)
@@ -85,6 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="coprocessor.sandbox.executor_process")
     parser.add_argument("--fd", type=int, required=True, help="inherited unix stream socket")
     options = parser.parse_args(arguments)
+    exit_with_parent(os.getppid())
     with socket.socket(fileno=options.fd) as channel:
         run_on_guest_stack(serve, channel)
     return 0
