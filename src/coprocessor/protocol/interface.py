@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from coprocessor.codec import strict_json
 from coprocessor.protocol.commands import method_selector
 from coprocessor.protocol.interface_types import Json, Mismatch, Type, parse_type
 from coprocessor.protocol.packed import PackedType, decode_packed, encode_packed, parse_packed_type
@@ -94,8 +95,8 @@ class Method:
         try:
             if isinstance(self.returns, PackedType):
                 return decode_packed(self.returns, data)
-            return self.returns.decode(json.loads(data))
-        except (Mismatch, ValueError, RecursionError) as error:
+            return self.returns.decode(strict_json.loads(data))
+        except (Mismatch, MalformedInput) as error:
             why = f"expected {error.expected}, got {error.got}" if isinstance(error, Mismatch) else str(error)
             raise EvidenceRefused(
                 "interface.result",
@@ -204,10 +205,8 @@ def parse_interface(data: bytes) -> Interface:
     Raises:
         MalformedInput: it is not one (``interface.malformed``).
     """
-    if len(data) > MAX_INTERFACE:
-        raise _malformed(f"{len(data)} bytes, the limit is {MAX_INTERFACE}")
+    document = _parse_json(data)
     try:
-        document = json.loads(data)
         if document["abi"] != 1:
             raise _malformed(f"guest ABI {document['abi']!r} is not known here")
         language, raw_methods = document["language"], document["methods"]
@@ -215,12 +214,19 @@ def parse_interface(data: bytes) -> Interface:
             raise _malformed("the language is unknown, or there are too many methods")
         methods = [_parse_method(raw, language) for raw in raw_methods]
         name = str(document["name"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _malformed(str(error)) from error
     by_name = {method.name: method for method in methods}
     if len(by_name) != len(methods):
         raise _malformed("two methods have one name")
     return Interface(name, language, by_name)
+
+
+def _parse_json(data: bytes) -> Any:
+    try:
+        return strict_json.loads(data, MAX_INTERFACE)
+    except MalformedInput as error:
+        raise _malformed(error.why or error.what) from error
 
 
 def _parse_method(raw: Any, language: str) -> Method:

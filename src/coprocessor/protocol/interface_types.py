@@ -12,12 +12,12 @@ Byte strings are ``0x``-prefixed hexadecimal in JSON; a struct is a ``dict`` her
 
 from __future__ import annotations
 
-import json
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from coprocessor.codec import strict_json
 from coprocessor.values.errors import MalformedInput
 
 __all__ = ["MAX_INTEGER_BITS", "MAX_TYPE_DEPTH", "Json", "Mismatch", "Type", "parse_type", "shown"]
@@ -67,8 +67,8 @@ class Type(ABC):
     def read(self, text: str) -> Any:
         """The value that a word of a command line stands for: JSON, unless the type says otherwise. Raises Mismatch."""
         try:
-            return self.decode(json.loads(text))
-        except (ValueError, RecursionError) as error:
+            return self.decode(strict_json.loads(text))
+        except MalformedInput as error:
             raise Mismatch(f"{self.label} as JSON", shown(text)) from error
 
 

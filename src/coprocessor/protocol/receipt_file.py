@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from coprocessor.codec import strict_json
 from coprocessor.protocol.genesis import network_from_json, network_to_json
 from coprocessor.protocol.outputs import Leaf, OutputProof
 from coprocessor.protocol.receipts import Receipt
@@ -137,26 +138,17 @@ def receipt_file_from_json(text: str) -> ReceiptFile:
     Raises:
         MalformedInput: not exactly such a document (``receipt.malformed``).
     """
-    if len(text) > MAX_RECEIPT_FILE:
-        raise _malformed(f"{len(text)} characters, the limit is {MAX_RECEIPT_FILE}")
     try:
-        document = json.loads(text, object_pairs_hook=_object)
+        document = strict_json.loads(text, MAX_RECEIPT_FILE)
         file = _from_plain(document)
         is_canonical = _canonical(_to_plain(file)) == _canonical(document)
     except MalformedInput as error:
         raise _malformed(error.why if error.code == _MALFORMED else str(error)) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _malformed(f"{type(error).__name__}: {error}"[:200]) from error
     if not is_canonical:
         raise _malformed("unknown fields, or values written in another way")
     return file
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a field stands twice")
-    return fields
 
 
 def _canonical(document: Any) -> str:

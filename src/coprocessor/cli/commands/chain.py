@@ -10,8 +10,8 @@ from pathlib import Path
 from coprocessor.cli.options import DEFAULT_NETWORK
 from coprocessor.cli.screen import Screen
 from coprocessor.devnode.errors import StartFailed
-from coprocessor.devnode.node import run_node
 from coprocessor.devnode.options import DEVELOPMENT_CHAIN_ID, NodeOptions
+from coprocessor.devnode.process import run_node
 from coprocessor.values.errors import CallerMisuse
 
 __all__ = ["add_arguments", "run"]
