@@ -55,6 +55,7 @@ class Enrolment:
         self._feed = feed
         self._booted: m.Booted | None = None
         self._checkpoint: Block | None = None
+        self._attested: m.Attested | None = None
 
     @property
     def booted(self) -> m.Booted:
@@ -67,14 +68,19 @@ class Enrolment:
         """The id of this operator's platform."""
         return compute_worker_id(self._around.operator, self.booted.platform)
 
+    def known(self) -> tuple[WorkerId, bool] | None:
+        """The worker's id and whether its hardware is simulated, once the enclave has booted."""
+        return None if self._booted is None else (self.worker, self._booted.simulated)
+
     async def boot(self) -> None:
-        """The first message, and the first headers: the enclave's checkpoint."""
+        """The first message, the first headers (the enclave's checkpoint), and evidence over both."""
         around = self._around
         if self._booted is None:
             message = m.BootWorker(around.options.network, around.operator, around.cluster)
             self._booted = await self._enclave.request(message, m.Booted)
         block = await self._feed.advance()
         self._checkpoint = self._checkpoint or block
+        self._attested = await self._enclave.request(m.Attest(), m.Attested)
 
     async def admit(self) -> None:
         """Evidence to the gatekeepers, their admission to ``Registry``; nothing where this key is admitted already."""
@@ -91,8 +97,10 @@ class Enrolment:
 
     async def renew(self) -> None:
         """A new admission of the same keys."""
-        await self._feed.advance()
-        attested = await self._enclave.request(m.Attest(), m.Attested)
+        attested, self._attested = self._attested, None  # evidence names a block, so it serves once
+        if attested is None:
+            await self._feed.advance()
+            attested = await self._enclave.request(m.Attest(), m.Attested)
         threshold = await self._threshold()
         request = self._admission_request(attested)
         signed = await self._around.gatekeepers.admit(request, threshold)
@@ -157,7 +165,7 @@ class Enrolment:
     async def _threshold(self) -> int:
         threshold: int = await self._around.contract("Gatekeeping").read("threshold")
         if threshold == 0:
-            raise PeerUnreachable("gatekeepers.no_genesis", "the network has no gatekeepers yet", next="wait for genesis")
+            raise PeerUnreachable("gatekeepers.no_genesis", "the network has no gatekeepers yet", next="wait for them")
         return threshold
 
     async def _master_key(self) -> tuple[bytes, list[bytes]]:

@@ -1,7 +1,7 @@
 """Links from the chain to the enclave, in order, and what the host itself learns from them.
 
-Where the enclave refuses a segment, or a read fails half-way, the next attempt starts at the first link that the enclave
-does not hold. The host notes members and the boundaries that receipts must not straddle (PROTOCOL 7.2).
+Where the enclave refuses a segment, or a read fails half-way, the next attempt starts at the first link that the
+enclave does not hold. The host notes members and the boundaries that receipts must not straddle (PROTOCOL 7.2).
 """
 
 from __future__ import annotations

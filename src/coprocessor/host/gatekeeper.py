@@ -1,0 +1,311 @@
+"""The gatekeeper host: keeps its enclave at the finalised chain and serves admissions, tickets and releases.
+
+| route | body | answer |
+|---|---|---|
+| ``GET /v1/evidence`` | | before genesis: ``Admit`` encoded, this gatekeeper's own |
+| ``POST /v1/genesis`` | ``Genesis`` encoded | JSON: the outcome of the ceremony; the same again when asked again |
+| ``POST /v1/admit`` | ``Admit`` encoded | ``AdmissionSigned`` encoded |
+| ``POST /v1/ticket`` | ``GiveTicket`` encoded | ``TicketGiven`` encoded |
+| ``POST /v1/release`` | ``Release`` encoded | ``Released`` encoded |
+| ``GET /v1/status`` | | how this gatekeeper is doing |
+
+Before it judges, the enclave gets the newest finalised headers, and before a release the proofs of the asking worker's
+record and membership (PROTOCOL 1.2, 8.2). The host decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from coprocessor.attestation.evidence import decode_evidence
+from coprocessor.attestation.verify import verify_evidence
+from coprocessor.chain.deployment import NetworkContracts
+from coprocessor.chain.node import Block, Node
+from coprocessor.chain.rpc import RpcClient
+from coprocessor.enclave import messages as m
+from coprocessor.host import slots
+from coprocessor.host.ceremony import Ceremony, CeremonyFile
+from coprocessor.host.enclave_process import EnclaveDied, EnclaveOptions, EnclaveProcess, gatekeeper_enclave
+from coprocessor.host.feed import ChainFeed
+from coprocessor.host.folder import locked_folder
+from coprocessor.host.gatekeeper_options import GatekeeperOptions
+from coprocessor.host.http import cbor_response, json_response, serve_http
+from coprocessor.host.progress import Progress
+from coprocessor.host.trying import FreshEnclaveNeeded, Trying, until_first_ends
+from coprocessor.host.worker import run_until_signal
+from coprocessor.keys.release import decode_request
+from coprocessor.protocol.genesis import compute_network_id, network_to_json
+from coprocessor.protocol.statements import ROLE_GATEKEEPER
+from coprocessor.values.errors import CallerMisuse, MalformedInput, PeerUnreachable
+from coprocessor.values.identities import Digest, to_hex
+from coprocessor.values.network import Network
+
+__all__ = ["GatekeeperHost", "run_gatekeeper"]
+
+_log = logging.getLogger("coprocessor.host")
+
+FIRST_HEADERS = 1024
+"""Headers that the enclave starts from, so that newcomers' checkpoints are among those it knows."""
+
+_RESTART_SECONDS = 1.0
+
+
+class GatekeeperHost:
+    """One gatekeeper: its enclaves' host.
+
+    Args:
+        options: what it was told.
+        enclave: how enclaves are started; None for the real one.
+    """
+
+    def __init__(self, options: GatekeeperOptions, enclave: EnclaveOptions | None = None) -> None:
+        self._options = options
+        self._command = enclave or gatekeeper_enclave(options.platform_folder(), options.allow_simulated)
+        self._file = CeremonyFile(options.data / "gatekeeper.json")
+        self._progress = Progress("gatekeeper")
+        self._trying = Trying(self._progress, min(options.poll_seconds, 0.25))
+        self._genesis = asyncio.Lock()
+        self._network, _ = options.parsed()
+        self._own: m.Admit | None = None
+        self._booted: m.Booted | None = None
+        self._enclave: EnclaveProcess | None = None
+        self._feed: ChainFeed | None = None
+        self._node: Node | None = None
+        self._endpoint = ""
+
+    async def run(self, on_ready: Callable[[str], None] | None = None) -> None:
+        """Runs until cancelled. ``on_ready`` is called with the endpoint once HTTP is served.
+
+        Raises:
+            CallerMisuse, MalformedInput: the options cannot work, or the kept share belongs to another network.
+        """
+        self._network = self._known_network()
+        with locked_folder(self._options.data):
+            async with contextlib.AsyncExitStack() as stack:
+                rpc = await stack.enter_async_context(RpcClient(self._options.rpc_url()))
+                self._node = Node(rpc)
+                host, port = self._options.listen
+                port = await stack.enter_async_context(serve_http(self._routes(), host, port))
+                self._endpoint = f"http://{host}:{port}"
+                if on_ready is not None:
+                    on_ready(self._endpoint)
+                await self._live_again()
+
+    def _known_network(self) -> Network:
+        """The network of the options; its gatekeepers from the kept ceremony where the file names none yet."""
+        network, _ = self._options.parsed()
+        kept = self._file.load()
+        if kept is None:
+            return network
+        ceremony, _ = kept
+        network = network if network.gatekeepers else Network(network.configuration, ceremony.evidence_digests)
+        if compute_network_id(network) != ceremony.network:
+            raise CallerMisuse(
+                "gatekeeper.foreign_network",
+                f"the share in {self._options.data} belongs to network {to_hex(ceremony.network)}",
+                f"the network file is of {to_hex(compute_network_id(network))}",
+                "choose another folder with --data, or the right network file",
+            )
+        return network
+
+    async def _live_again(self) -> None:
+        while True:
+            try:
+                await self._live()
+            except EnclaveDied as error:
+                self._progress.wait_for("enclave", error)
+            except FreshEnclaveNeeded as reason:
+                _log.info("gatekeeper: a fresh enclave is needed (%s)", reason)
+            await asyncio.sleep(_RESTART_SECONDS)
+            self._network = self._known_network()
+
+    async def _live(self) -> None:
+        assert self._node is not None
+        enclave = await EnclaveProcess.start(self._command, lambda notice: None)
+        try:
+            self._feed = ChainFeed(self._node, self._network.configuration, enclave, FIRST_HEADERS)
+            self._booted = None
+            self._progress.enter("boot")
+            await self._trying.until_done("boot", lambda: self._boot(enclave))
+            self._enclave = enclave
+            self._progress.enter("running" if self._file.load() else "awaiting genesis")
+            await until_first_ends(self._trying.for_ever("chain", self._follow), self._watch(enclave))
+        finally:
+            self._enclave = self._own = None
+            await enclave.close()
+
+    async def _watch(self, enclave: EnclaveProcess) -> None:
+        raise await enclave.wait_for_death()
+
+    async def _boot(self, enclave: EnclaveProcess) -> None:
+        assert self._feed is not None
+        if self._booted is None:
+            kept = self._file.load()
+            text = network_to_json(self._network)
+            message = m.BootGatekeeper(text, self._options.operator.address, kept[1] if kept else b"")
+            self._booted = await enclave.request(message, m.Booted)
+        head = await self._feed.advance()
+        if self._file.load() is None:
+            attested = await enclave.request(m.Attest(), m.Attested)
+            self._own = _own_admission(self._booted, self._options.operator.address, attested, head)
+
+    async def _follow(self) -> bool:
+        assert self._feed is not None
+        await self._feed.advance()
+        return False
+
+    # ---- HTTP
+
+    def _routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/v1/evidence", self._on_evidence),
+            web.post("/v1/genesis", self._on_genesis),
+            web.post("/v1/admit", self._on_admit),
+            web.post("/v1/ticket", self._on_ticket),
+            web.post("/v1/release", self._on_release),
+            web.get("/v1/status", self._on_status),
+        ]
+
+    async def _on_evidence(self, request: web.Request) -> web.Response:
+        self._living()
+        if self._own is None:
+            raise CallerMisuse("genesis.done", "this gatekeeper has had its genesis")
+        return cbor_response(m.GATEKEEPER_REQUESTS.encode(self._own))
+
+    async def _on_genesis(self, request: web.Request) -> web.Response:
+        message = await _read(request, m.Genesis)
+        async with self._genesis:
+            kept = self._file.load()
+            ceremony = kept[0] if kept else await self._hold_ceremony(message)
+        return json_response({"ok": True, **ceremony.to_plain()})
+
+    async def _hold_ceremony(self, message: m.Genesis) -> Ceremony:
+        """Genesis and key ceremony; with one member both are done at once."""
+        enclave, feed = self._living()
+        await feed.advance()
+        signed = await enclave.request(message, m.GenesisSigned)
+        output = await enclave.request(m.DkgInput(()), m.DkgOutput)
+        if not output.done:
+            raise CallerMisuse("gatekeepers.not_yet", "a ceremony of several gatekeepers comes with a later release")
+        now = (await self._newest()).timestamp
+        digests = tuple(
+            Digest(verify_evidence(decode_evidence(member.evidence), now).body_digest) for member in message.members
+        )
+        ceremony = Ceremony(
+            network=compute_network_id(Network(self._network.configuration, digests)),
+            evidence_digests=digests,
+            genesis_signature=signed.signature,
+            master_key=output.master_key,
+            share_keys=output.share_keys,
+            master_key_signature=output.signature,
+        )
+        if ceremony.network != signed.network:
+            raise MalformedInput("genesis.network", "the enclave signed another network than this evidence makes")
+        self._file.save(ceremony, output.sealed_share)
+        self._network = Network(self._network.configuration, digests)
+        self._own = None
+        self._progress.enter("running")
+        return ceremony
+
+    async def _on_admit(self, request: web.Request) -> web.Response:
+        message = await _read(request, m.Admit)
+        enclave, feed = self._living()
+        await feed.advance()
+        return _answer(await enclave.request(message, m.AdmissionSigned))
+
+    async def _on_ticket(self, request: web.Request) -> web.Response:
+        message = await _read(request, m.GiveTicket)
+        enclave, feed = self._living()
+        await feed.advance()
+        return _answer(await enclave.request(message, m.TicketGiven))
+
+    async def _on_release(self, request: web.Request) -> web.Response:
+        message = await _read(request, m.Release)
+        enclave, feed = self._living()
+        asked = decode_request(message.request)
+        head = await feed.advance()
+        record = await self._contracts()["Registry"].read("workers", asked.worker, tag=head.number)
+        standing = slots.worker_standing(asked.identity.cluster, asked.worker, record[_SIGNER])
+        members = await self._contracts()["Gatekeeping"].read("member_count", tag=head.number)
+        committee = slots.committee(members)
+        wanted = {**standing, **committee, "Registry": [*standing["Registry"], *committee["Registry"]]}
+        await feed.prove(wanted, head.number)
+        return _answer(await enclave.request(message, m.Released))
+
+    async def _on_status(self, request: web.Request) -> web.Response:
+        has_share = self._file.load() is not None
+        return json_response(
+            {
+                "ok": True,
+                "role": "gatekeeper",
+                "pid": os.getpid(),
+                "enclave_pid": None if self._enclave is None else self._enclave.pid,
+                "endpoint": self._endpoint,
+                "network": to_hex(compute_network_id(self._network)) if has_share else None,
+                "operator": to_hex(self._options.operator.address),
+                "signer": None if self._booted is None else to_hex(self._booted.signer),
+                "simulated": None if self._booted is None else self._booted.simulated,
+                "step": self._progress.step,
+                "state": self._progress.state(),
+                "waiting": self._progress.waiting(),
+                "block": 0 if self._feed is None or self._feed.head is None else self._feed.head.number,
+                "has_share": has_share,
+            }
+        )
+
+    def _living(self) -> tuple[EnclaveProcess, ChainFeed]:
+        if self._enclave is None or not self._enclave.is_alive or self._feed is None:
+            raise PeerUnreachable("gatekeeper.starting", "the enclave is starting", next="try again in a moment")
+        return self._enclave, self._feed
+
+    def _contracts(self) -> NetworkContracts:
+        assert self._node is not None
+        return NetworkContracts.of(self._node, self._network.configuration)
+
+    async def _newest(self) -> Block:
+        assert self._node is not None
+        block = await self._node.block("finalized")
+        if block is None:
+            raise PeerUnreachable("chain.no_block", "the node knows no finalised block", next="wait, or ask another node")
+        return block
+
+
+_SIGNER = 3
+
+
+def _own_admission(booted: m.Booted, operator: bytes, attested: m.Attested, checkpoint: Block) -> m.Admit:
+    return m.Admit(
+        role=ROLE_GATEKEEPER,
+        operator=operator,
+        signer=booted.signer,
+        signing_key=booted.signing_key,
+        sealing_key=booted.sealing_key,
+        evidence=attested.evidence,
+        checkpoint_hash=attested.checkpoint_hash,
+        checkpoint_number=checkpoint.number,
+        block_number=attested.block_number,
+        block_hash=attested.block_hash,
+    )
+
+
+async def _read(request: web.Request, kind: type) -> Any:
+    message = m.GATEKEEPER_REQUESTS.decode(await request.read())
+    if not isinstance(message, kind):
+        raise MalformedInput("gatekeeper.request", f"{kind.__name__} is taken here, not {type(message).__name__}")
+    return message
+
+
+def _answer(reply: Any) -> web.Response:
+    return cbor_response(m.GATEKEEPER_REPLIES.encode(reply))
+
+
+def run_gatekeeper(options: GatekeeperOptions, on_ready: Callable[[str], None] | None = None) -> None:
+    """Runs a gatekeeper host until SIGTERM or SIGINT. Raises as ``GatekeeperHost.run``."""
+    run_until_signal(lambda: GatekeeperHost(options).run(on_ready))

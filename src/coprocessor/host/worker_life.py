@@ -1,0 +1,222 @@
+"""One life of a worker's enclave: from its start through enrolment to its end; everything in it is lost with it.
+
+Two tasks run side by side. One follows the chain: headers, proofs, links. The other acts on it: receipts, deliveries,
+input keys, renewal. A step that fails is reported and tried again with growing pauses; only the enclave's end, or a
+refusal that only a fresh enclave gets over, ends the life.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from coprocessor.chain.code import fetch_code
+from coprocessor.enclave import messages as m
+from coprocessor.host import slots
+from coprocessor.host.courier import Courier
+from coprocessor.host.enclave_process import EnclaveOptions, EnclaveProcess, EnclaveRefused
+from coprocessor.host.enrolment import RENEW_SECONDS, Enrolment
+from coprocessor.host.feed import ChainFeed
+from coprocessor.host.folder import write_private
+from coprocessor.host.link_feed import LinkFeed
+from coprocessor.host.settled_index import SettledIndex
+from coprocessor.host.settler import Settler
+from coprocessor.host.trying import Trying, until_first_ends, wait_for_event
+from coprocessor.host.worker_options import Surroundings
+from coprocessor.values.errors import CoprocessorError
+from coprocessor.values.identities import Address
+
+__all__ = ["WorkerLife"]
+
+_log = logging.getLogger("coprocessor.host")
+
+RENEWAL_LOOK_SECONDS = 60.0
+"""Between looks at the end of the worker's admission."""
+
+_CACHE_NAME = re.compile(r"[a-z0-9-]{1,64}")
+
+
+class WorkerLife:
+    """One enclave of a worker host.
+
+    Args:
+        around: the host's shared parts.
+        command: how the enclave is started.
+    """
+
+    def __init__(self, around: Surroundings, command: EnclaveOptions) -> None:
+        self._around = around
+        self._command = command
+        self._trying = Trying(around.progress, around.options.poll_seconds)
+        self._wake = asyncio.Event()
+        self._codes: asyncio.Queue[bytes] = asyncio.Queue()
+        self._enclave: EnclaveProcess | None = None
+        self._proven_block = -1
+        self._must_prove = True
+        self._next_renewal_look = 0.0
+        self._halted: CoprocessorError | None = None
+        self.links: LinkFeed | None = None
+        self.settler: Settler | None = None
+        self.courier: Courier | None = None
+        self.enrolment: Enrolment | None = None
+        self.settled = SettledIndex(around)
+        self.epoch = 0
+        self.executed = 0
+        self._news = asyncio.Event()
+
+    @property
+    def enclave(self) -> EnclaveProcess | None:
+        """The process, while it lives."""
+        return self._enclave
+
+    async def live(self, endpoint: str) -> None:
+        """Runs until the enclave ends.
+
+        Raises:
+            EnclaveDied: it ended.
+            FreshEnclaveNeeded: another one should be started.
+        """
+        enclave = await EnclaveProcess.start(self._command, self._on_notice)
+        self._enclave = enclave
+        try:
+            await until_first_ends(self._work(enclave, endpoint), self._watch(enclave))
+        finally:
+            self._enclave = None
+            await enclave.close()
+
+    async def _watch(self, enclave: EnclaveProcess) -> None:
+        raise await enclave.wait_for_death()
+
+    async def _work(self, enclave: EnclaveProcess, endpoint: str) -> None:
+        around = self._around
+        feed = ChainFeed(around.node, around.network.configuration, enclave)
+        enrolment = self.enrolment = Enrolment(around, enclave, feed)
+        await self._enter("boot", enrolment.boot)
+        # The interpreter is made ready while the chain and the gatekeepers are busy with the admission.
+        preparation = enclave.send(m.PrepareGuest("python", self._cached("guest-python")), m.Ready)
+        preparation.add_done_callback(self._on_prepared)
+        self.links = LinkFeed(around, enclave)
+        signer = Address(enrolment.booted.signer)
+        self.settler = Settler(around, enclave, self.links, enrolment.worker, signer)
+        self.courier = Courier(around, self.links, enrolment.worker)
+        await self._enter("admission", enrolment.admit)
+        await self._enter("endpoint", lambda: enrolment.announce(endpoint))
+        await self._enter("membership", enrolment.join)
+        await self._enter("keys", self._take_keys)
+        around.progress.enter("running")
+        await until_first_ends(
+            self._trying.for_ever("chain", lambda: self._follow(feed)),
+            self._trying.for_ever("settlement", self._act, self._wake),
+            self._serve_code(enclave),
+        )
+
+    async def _enter(self, step: str, act: Callable[[], Awaitable[None]]) -> None:
+        self._around.progress.enter(step)
+        await self._trying.until_done(step, act)
+
+    async def _take_keys(self) -> None:
+        assert self.enrolment is not None
+        self.epoch = await self.enrolment.take_keys()
+
+    # ---- following
+
+    async def _follow(self, feed: ChainFeed) -> bool:
+        """One look at the chain; whether there was anything new."""
+        assert self.links is not None
+        assert self.courier is not None
+        head = await feed.advance()
+        if head.number == self._proven_block and not self._must_prove:
+            return False
+        self._must_prove = False
+        wanted = slots.progress(self._around.cluster, self.epoch, self.courier.programs)
+        await feed.prove(wanted, head.number)
+        await self.links.feed(head.number)
+        await self.settled.update(head.number)
+        self._proven_block = head.number
+        self._tell()
+        return True
+
+    async def wait_for_news(self, seconds: float) -> None:
+        """Returns after the next look at the chain or the next thing that the enclave says, at most so many seconds."""
+        await wait_for_event(self._news, seconds)
+
+    def _tell(self) -> None:
+        self._wake.set()
+        self._news.set()
+        self._news = asyncio.Event()
+
+    # ---- acting
+
+    async def _act(self) -> bool:
+        """Settles, delivers, publishes, renews what is due; whether anything was settled."""
+        assert self.settler is not None
+        assert self.courier is not None
+        if self._halted is not None:
+            raise self._halted
+        await self.courier.publish_keys()
+        self.settler.executed = self.executed
+        has_settled = await self.settler.step()
+        await self.courier.deliver(self.settled.links, self._proven_block)
+        await self._renew_in_time()
+        return has_settled
+
+    async def _renew_in_time(self) -> None:
+        now = time.monotonic()
+        if now < self._next_renewal_look or self.enrolment is None:
+            return
+        standing = await self.enrolment.standing()
+        block = await self._around.node.block("latest")
+        if block is not None and standing.expires - block.timestamp < RENEW_SECONDS:
+            await self.enrolment.renew()
+        self._next_renewal_look = now + RENEWAL_LOOK_SECONDS
+
+    # ---- notices
+
+    def _on_notice(self, notice: Any) -> None:
+        """Takes what the enclave says unasked; called by the reader of its channel."""
+        match notice:
+            case m.LinkExecuted():
+                self._around.store.add_link(notice)
+                self.executed = notice.index + 1
+            case m.NeedCode():
+                self._codes.put_nowait(notice.code_hash)
+            case m.InputKeySigned():
+                if self.courier is not None:
+                    self.courier.note_key(notice)
+                self._must_prove = True  # the record of the new key is wanted too
+            case m.KeepCache():
+                if _CACHE_NAME.fullmatch(notice.name):
+                    write_private(self._cache_path(notice.name), notice.sealed)
+            case m.Halted():
+                self._halted = EnclaveRefused(m.Failure(notice.code, notice.what, notice.why, notice.next))
+        self._tell()
+
+    async def _serve_code(self, enclave: EnclaveProcess) -> None:
+        """Hands the enclave the code packages that it asks for."""
+        while True:
+            code_hash = await self._codes.get()
+
+            async def hand_over(wanted: bytes = code_hash) -> None:
+                around = self._around
+                head = await around.node.block("finalized")
+                last = 0 if head is None else head.number
+                chunks = await fetch_code(around.node, around.contract("Programs"), wanted, last)
+                await enclave.request(m.Code(wanted, chunks), m.Ready)
+
+            await self._trying.until_done("code", hand_over)
+
+    def _on_prepared(self, done: asyncio.Future[m.Ready]) -> None:
+        if not done.cancelled() and isinstance(done.exception(), CoprocessorError):
+            _log.warning("worker: the interpreter is not ready: %s", done.exception())
+
+    def _cached(self, name: str) -> bytes:
+        path = self._cache_path(name)
+        return path.read_bytes() if path.exists() else b""
+
+    def _cache_path(self, name: str) -> Path:
+        return self._around.options.data / "cache" / name
