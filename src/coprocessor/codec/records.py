@@ -69,7 +69,8 @@ def to_plain(record: Any) -> list[Any]:
 
 def from_plain(record: type[R], plain: Any) -> R:
     """The record of type ``record`` that the array stands for. Raises MalformedInput."""
-    hints = _hints(record)
+    kind: type = record
+    hints = _hints(kind)
     if not isinstance(plain, list) or len(plain) != len(hints) + 1 or plain[0] != record.__name__:
         raise MalformedInput("message.shape", f"{record.__name__} takes {len(hints)} fields")
     pairs = zip(hints, plain[1:], strict=True)

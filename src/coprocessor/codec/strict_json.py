@@ -1,7 +1,8 @@
 """JSON from strangers: bounded in length and depth, without doubled fields or numbers that are none.
 
-Python's parser recurses on the native stack up to the interpreter's recursion limit, which libraries raise (py_ecc, which
-eth_account imports, sets 100,000): nested text then ends the process instead of raising. So depth is counted first.
+Python's parser recurses on the native stack up to the interpreter's recursion limit, which libraries raise (py_ecc,
+which eth_account imports, sets 100,000): nested text then ends the process instead of raising. So depth is counted
+first.
 
 **Source:** RFC 8259.
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from coprocessor.codec import cbor
+from coprocessor.codec import cbor, strict_json
 from coprocessor.crypto.hashing import sha256
 from coprocessor.crypto.labels import Label
 from coprocessor.values.errors import MalformedInput
@@ -59,10 +59,8 @@ def network_from_json(text: str) -> tuple[Network, dict[str, Any]]:
     Raises:
         MalformedInput: wrong shape, unknown fields, or a digest that the content does not have.
     """
-    if len(text) > MAX_NETWORK_FILE:
-        raise MalformedInput("network.too_long", f"{len(text)} characters, the limit is {MAX_NETWORK_FILE}")
+    document = strict_json.loads(text, MAX_NETWORK_FILE)
     try:
-        document = json.loads(text, object_pairs_hook=_without_doubles)
         if not isinstance(document, dict) or document.pop("format", None) != _FORMAT:
             raise MalformedInput("network.format", f"the file is not a {_FORMAT} document")
         claimed = from_hex(document.pop("network"), 32, "network")
@@ -71,7 +69,7 @@ def network_from_json(text: str) -> tuple[Network, dict[str, Any]]:
             tuple(Digest(from_hex(item, 32, "gatekeeper")) for item in document.pop("gatekeepers")),
         )
         hints = document.pop("hints")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MalformedInput("network.format", "the network file has not the form it must have", str(error)) from error
     if document or not isinstance(hints, dict):
         raise MalformedInput("network.format", f"unknown fields in the network file: {', '.join(document) or 'hints'}")
@@ -136,13 +134,6 @@ def _configuration_from_plain(plain: dict[str, Any]) -> NetworkConfiguration:
     if _configuration_to_plain(configuration, to_hex) != plain:
         raise MalformedInput("network.format", "the configuration has unknown fields or values in another form")
     return configuration
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise MalformedInput("network.format", "a field of the network file stands there twice")
-    return found
 
 
 def _integer(value: Any) -> int:

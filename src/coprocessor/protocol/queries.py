@@ -6,7 +6,7 @@ tell a stale or forked worker from an honest one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from coprocessor.codec import cbor
@@ -138,7 +138,7 @@ class QueryReply:
 
     def signed(self, key: PrivateKey) -> QueryReply:
         """The reply with the enclave's signature."""
-        return QueryReply(*self._fields(), signature=key.sign(self.digest()))
+        return replace(self, signature=key.sign(self.digest()))
 
     def signer(self) -> Address:
         """Who signed. Raises EvidenceRefused on a bad signature."""
@@ -156,8 +156,8 @@ class QueryReply:
         if not isinstance(fields, list) or [type(field) for field in fields] != kinds:
             raise MalformedInput("reply.shape", "a query reply has fifteen fields of fixed types")
         reply = QueryReply(*fields)
-        digests = (reply.network, reply.cluster, reply.program, reply.query_digest)
-        digests += (reply.block_hash, reply.state_root, reply.worker)
+        digests: list[bytes] = [reply.network, reply.cluster, reply.program, reply.query_digest]
+        digests += [reply.block_hash, reply.state_root, reply.worker]
         if any(len(digest) != 32 for digest in digests) or any(type(f) is int and f < 0 for f in fields):
             raise MalformedInput("reply.shape", "a digest of a query reply has a wrong length, or a number is negative")
         return reply

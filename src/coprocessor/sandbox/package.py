@@ -8,12 +8,11 @@ strangers, so reading it is strict and bounded, and only what ``encode_package``
 
 from __future__ import annotations
 
-import json
 import zlib
 from dataclasses import dataclass
 from typing import Any, Final
 
-from coprocessor.codec import cbor
+from coprocessor.codec import cbor, strict_json
 from coprocessor.values.errors import CoprocessorError, MalformedInput
 
 __all__ = ["LANGUAGES", "MAX_PACKAGE_BYTES", "CodePackage", "decode_package", "encode_package"]
@@ -61,10 +60,10 @@ def check_interface(interface: bytes) -> None:
         MalformedInput: otherwise.
     """
     try:
-        content = json.loads(interface)
+        content = strict_json.loads(interface)
         methods = content["methods"]
         is_good = isinstance(methods, list) and all(_is_method(method) for method in methods)
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (MalformedInput, KeyError, TypeError):
         is_good = False
     if not is_good:
         raise MalformedInput(

@@ -32,6 +32,7 @@ from coprocessor.attestation.verdict import (
     compute_level,
     compute_platform_id,
 )
+from coprocessor.codec import strict_json
 from coprocessor.values.errors import EvidenceRefused, InternalError, MalformedInput
 
 __all__ = ["MAX_ROOTS", "verify_dcap"]
@@ -81,7 +82,7 @@ def _read_collateral(data: bytes) -> tuple[Any, tuple[int, int]]:
     """The library's collateral, and from when to when its data are valid (still unverified)."""
     try:
         collateral = _guarded(dcap_qvl.QuoteCollateralV3.from_json, data.decode("utf-8"))
-        documents = [json.loads(collateral.tcb_info), json.loads(collateral.qe_identity)]
+        documents = [strict_json.loads(text) for text in (collateral.tcb_info, collateral.qe_identity)]
         issued = min(_seconds(document["issueDate"]) for document in documents)
         until = min(_seconds(document["nextUpdate"]) for document in documents)
         until = min(until, _list_end(collateral.root_ca_crl), _list_end(collateral.pck_crl))
