@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 
-__all__ = ["add_author", "add_network", "network_of"]
+from coprocessor.values.errors import CallerMisuse
+
+__all__ = ["add_author", "add_network", "network_of", "parse_address"]
 
 DEFAULT_NETWORK = ".phat"
 
@@ -24,6 +26,14 @@ def add_author(parser: argparse.ArgumentParser) -> None:
     """``--key``."""
     described = "who acts: a file with 64 hexadecimal digits (development networks have a default)"
     parser.add_argument("--key", metavar="FILE", help=described)
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Host and port of ``HOST:PORT``. Raises CallerMisuse."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+        raise CallerMisuse("usage", f"an address is HOST:PORT, not {text!r}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
 
 
 def network_of(arguments: argparse.Namespace) -> str:

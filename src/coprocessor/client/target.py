@@ -13,7 +13,7 @@ from coprocessor.values.errors import CallerMisuse, EvidenceRefused, MalformedIn
 from coprocessor.values.identities import NetworkId, from_hex, to_hex
 from coprocessor.values.network import Network
 
-__all__ = ["NETWORK_FILE", "Target", "load_target"]
+__all__ = ["NETWORK_FILE", "Target", "load_target", "read_description"]
 
 NETWORK_FILE = "network.json"
 _FETCH_SECONDS = 20
@@ -61,23 +61,23 @@ def load_target(target: str | Path, pinned: str | None = None) -> Target:
         MalformedInput: what is there is no network description.
         EvidenceRefused: it is of another network than ``pinned``.
     """
-    if isinstance(target, str) and target.startswith(("http://", "https://")):
-        text, folder = _fetch(target), None
-    else:
-        text, folder = _read(Path(target))
-    network, hints = network_from_json(text)
+    folder = None if _is_url(target) else _file(target).parent
+    network, hints = network_from_json(read_description(target))
     found = Target(network, hints, folder)
     if pinned is not None and found.id != from_hex(pinned, 32, "network id"):
         raise EvidenceRefused("network.pinned", f"the description is of network {to_hex(found.id)}, pinned is {pinned}")
     return found
 
 
-def _read(path: Path) -> tuple[str, Path]:
-    file = path / NETWORK_FILE if path.is_dir() else path
+def read_description(target: str | Path) -> str:
+    """The text of the network description that ``target`` names, unparsed. Raises as ``load_target``."""
+    if _is_url(target):
+        return _fetch(str(target))
+    file = _file(target)
     try:
         if file.stat().st_size > MAX_NETWORK_FILE:
             raise MalformedInput("network.too_long", f"{file} has more than {MAX_NETWORK_FILE} bytes")
-        return file.read_text("utf-8"), file.parent
+        return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CallerMisuse(
             "network.not_found",
@@ -85,6 +85,15 @@ def _read(path: Path) -> tuple[str, Path]:
             str(error),
             "start one with `phat up`, or name another with --network",
         ) from error
+
+
+def _is_url(target: str | Path) -> bool:
+    return isinstance(target, str) and target.startswith(("http://", "https://"))
+
+
+def _file(target: str | Path) -> Path:
+    path = Path(target)
+    return path / NETWORK_FILE if path.is_dir() else path
 
 
 def _fetch(url: str) -> str:

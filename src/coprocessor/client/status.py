@@ -1,0 +1,122 @@
+"""The state of a network: the chain, the processes that answer, the clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from coprocessor.client.session import Session
+from coprocessor.protocol import layout
+from coprocessor.values.errors import CoprocessorError
+from coprocessor.values.identities import ClusterId, StateRoot
+
+__all__ = ["ClusterStatus", "NetworkStatus", "ProcessStatus", "look_at"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStatus:
+    """A process as it answers for itself; ``pid`` is None where it does not answer, ``state`` then says why."""
+
+    role: str
+    pid: int | None
+    enclave_pid: int | None
+    endpoint: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterStatus:
+    """A cluster as the chain proves it.
+
+    Args:
+        id: 32 bytes.
+        epoch: of its keys.
+        links: in its inbox.
+        settled: links settled.
+        state_root: after the settled ones.
+        members: 32-byte worker ids that can be reached.
+    """
+
+    id: ClusterId
+    epoch: int
+    links: int
+    settled: int
+    state_root: StateRoot
+    members: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkStatus:
+    """Chain id, newest and newest finalised block, whether hardware is simulated, processes and clusters."""
+
+    chain_id: int
+    block: int
+    finalized: int
+    simulated: bool
+    processes: tuple[ProcessStatus, ...]
+    clusters: tuple[ClusterStatus, ...]
+
+
+async def look_at(session: Session) -> NetworkStatus:
+    """Looks at everything once.
+
+    Raises:
+        CoprocessorError: the node does not answer, or what it shows does not hold.
+    """
+    head = await session.chain.refresh()
+    latest = await session.node.block("latest")
+    clusters = [await _cluster(session, cluster) for cluster in await _cluster_ids(session)]
+    processes = [await _process(session, role, url) for role, url in await _endpoints(session, clusters)]
+    configuration = session.target.network.configuration
+    return NetworkStatus(
+        chain_id=configuration.chain_id,
+        block=head.header.number if latest is None else latest.number,
+        finalized=head.header.number,
+        simulated=configuration.allow_simulated,
+        processes=tuple(processes),
+        clusters=tuple(clusters),
+    )
+
+
+async def _cluster_ids(session: Session) -> list[ClusterId]:
+    clusters = session.contracts["Clusters"]
+    head = await session.chain.refresh()
+    topics = [clusters.interface.event("Created").topic]
+    logs = await session.node.logs([clusters.address], topics, 0, head.header.number)
+    return [ClusterId(event["cluster"]) for event in clusters.events(logs, "Created")]
+
+
+async def _cluster(session: Session, cluster: ClusterId) -> ClusterStatus:
+    epoch, links = layout.cluster_field(cluster, "epoch"), layout.inbox_count(cluster)
+    count, root = layout.settled(cluster, "count"), layout.settled(cluster, "root")
+    proven = await session.chain.prove({"Clusters": [epoch], "Inbox": [links], "Settlement": [count, root]})
+    members = await session.workers.members(cluster, fresh=True)
+    return ClusterStatus(
+        id=cluster,
+        epoch=proven.value("Clusters", epoch),
+        links=proven.value("Inbox", links),
+        settled=proven.value("Settlement", count),
+        state_root=StateRoot(proven.digest("Settlement", root)),
+        members=tuple(member.worker for member in members),
+    )
+
+
+async def _endpoints(session: Session, clusters: list[ClusterStatus]) -> list[tuple[str, str]]:
+    hints = session.target.hints.get("gatekeepers", [])
+    found = [("gatekeeper", url) for url in hints if isinstance(url, str)] if isinstance(hints, list) else []
+    for cluster in clusters:
+        found += [("worker", member.url) for member in await session.workers.members(cluster.id)]
+    return found
+
+
+async def _process(session: Session, role: str, url: str) -> ProcessStatus:
+    try:
+        status = await session.workers.api.status(url)
+    except CoprocessorError as error:
+        return ProcessStatus(role, None, None, url, f"{error.code}: {error.why or error.what}"[:200])
+    state = str(status.get("state", "running"))[:200]
+    return ProcessStatus(role, _whole(status.get("pid")), _whole(status.get("enclave_pid")), url, state)
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
