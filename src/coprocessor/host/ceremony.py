@@ -7,13 +7,14 @@ chain names nor names a share that nobody holds (PROTOCOL 9.1, 9.5).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from coprocessor.chain.deployment import GatekeeperMember
 from coprocessor.host.folder import write_private
 from coprocessor.values.errors import CoprocessorError, MalformedInput
-from coprocessor.values.identities import Digest, NetworkId, from_hex, to_hex
+from coprocessor.values.identities import Address, Digest, NetworkId, from_hex, to_hex
 
 __all__ = ["Ceremony", "CeremonyFile"]
 
@@ -26,7 +27,8 @@ class Ceremony:
 
     Args:
         network: 32 bytes.
-        evidence_digests: of the first gatekeepers, in member order.
+        threshold: members that must act together.
+        members: the first gatekeepers, in order.
         genesis_signature: this member's, over ``network``.
         master_key: 96 bytes.
         share_keys: 96 bytes each, in member order.
@@ -34,17 +36,26 @@ class Ceremony:
     """
 
     network: NetworkId
-    evidence_digests: tuple[Digest, ...]
+    threshold: int
+    members: tuple[GatekeeperMember, ...]
     genesis_signature: bytes
     master_key: bytes
     share_keys: tuple[bytes, ...]
     master_key_signature: bytes
 
+    @property
+    def evidence_digests(self) -> tuple[Digest, ...]:
+        """Of the members' evidence, in order: what the network's id covers."""
+        return tuple(member.evidence_digest for member in self.members)
+
     def to_plain(self) -> dict[str, Any]:
         """JSON values."""
         return {
             "network": to_hex(self.network),
-            "evidence_digests": [to_hex(digest) for digest in self.evidence_digests],
+            "threshold": self.threshold,
+            "members": [
+                {field.name: to_hex(getattr(member, field.name)) for field in fields(member)} for member in self.members
+            ],
             "genesis_signature": to_hex(self.genesis_signature),
             "master_key": to_hex(self.master_key),
             "share_keys": [to_hex(key) for key in self.share_keys],
@@ -57,14 +68,24 @@ class Ceremony:
         try:
             return Ceremony(
                 NetworkId(from_hex(plain["network"], 32)),
-                tuple(Digest(from_hex(digest, 32)) for digest in plain["evidence_digests"]),
+                int(plain["threshold"]),
+                tuple(_member(member) for member in plain["members"]),
                 from_hex(plain["genesis_signature"], 65),
                 from_hex(plain["master_key"], 96),
                 tuple(from_hex(key, 96) for key in plain["share_keys"]),
                 from_hex(plain["master_key_signature"], 65),
             )
-        except (KeyError, TypeError, CoprocessorError) as error:
+        except (KeyError, TypeError, ValueError, CoprocessorError) as error:
             raise MalformedInput("gatekeeper.ceremony", "that is no outcome of a genesis", str(error)) from error
+
+
+def _member(plain: Any) -> GatekeeperMember:
+    return GatekeeperMember(
+        Address(from_hex(plain["operator"], 20)),
+        Address(from_hex(plain["signer"], 20)),
+        from_hex(plain["sealing_key"], 32),
+        Digest(from_hex(plain["evidence_digest"], 32)),
+    )
 
 
 class CeremonyFile:

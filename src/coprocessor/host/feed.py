@@ -6,6 +6,7 @@ next attempt starts from what the enclave has accepted.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from coprocessor.chain.errors import ResponseMalformed
@@ -42,6 +43,7 @@ class ChainFeed:
         self._enclave = enclave
         self._first_headers = first_headers
         self._head: Block | None = None
+        self._advancing = asyncio.Lock()
 
     @property
     def head(self) -> Block | None:
@@ -55,6 +57,10 @@ class ChainFeed:
             EnclaveRefused: headers or seals do not hold.
             ChainUnreachable, RpcError, ResponseMalformed: as the node does.
         """
+        async with self._advancing:
+            return await self._advance()
+
+    async def _advance(self) -> Block:
         finalized = await self._node.block("finalized")
         if finalized is None:
             raise ResponseMalformed("eth_getBlockByNumber", "there is no finalised block")

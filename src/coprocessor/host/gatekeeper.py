@@ -4,6 +4,7 @@
 |---|---|---|
 | ``GET /v1/evidence`` | | before genesis: ``Admit`` encoded, this gatekeeper's own |
 | ``POST /v1/genesis`` | ``Genesis`` encoded | JSON: the outcome of the ceremony; the same again when asked again |
+| ``GET /v1/genesis`` | | the same, once it is held |
 | ``POST /v1/admit`` | ``Admit`` encoded | ``AdmissionSigned`` encoded |
 | ``POST /v1/ticket`` | ``GiveTicket`` encoded | ``TicketGiven`` encoded |
 | ``POST /v1/release`` | ``Release`` encoded | ``Released`` encoded |
@@ -26,7 +27,7 @@ from aiohttp import web
 
 from coprocessor.attestation.evidence import decode_evidence
 from coprocessor.attestation.verify import verify_evidence
-from coprocessor.chain.deployment import NetworkContracts
+from coprocessor.chain.deployment import GatekeeperMember, NetworkContracts
 from coprocessor.chain.node import Block, Node
 from coprocessor.chain.rpc import RpcClient
 from coprocessor.enclave import messages as m
@@ -44,7 +45,7 @@ from coprocessor.keys.release import decode_request
 from coprocessor.protocol.genesis import compute_network_id, network_to_json
 from coprocessor.protocol.statements import ROLE_GATEKEEPER
 from coprocessor.values.errors import CallerMisuse, MalformedInput, PeerUnreachable
-from coprocessor.values.identities import Digest, to_hex
+from coprocessor.values.identities import Address, Digest, to_hex
 from coprocessor.values.network import Network
 
 __all__ = ["GatekeeperHost", "run_gatekeeper"]
@@ -167,6 +168,7 @@ class GatekeeperHost:
         return [
             web.get("/v1/evidence", self._on_evidence),
             web.post("/v1/genesis", self._on_genesis),
+            web.get("/v1/genesis", self._on_outcome),
             web.post("/v1/admit", self._on_admit),
             web.post("/v1/ticket", self._on_ticket),
             web.post("/v1/release", self._on_release),
@@ -186,6 +188,12 @@ class GatekeeperHost:
             ceremony = kept[0] if kept else await self._hold_ceremony(message)
         return json_response({"ok": True, **ceremony.to_plain()})
 
+    async def _on_outcome(self, request: web.Request) -> web.Response:
+        kept = self._file.load()
+        if kept is None:
+            raise PeerUnreachable("genesis.none", "this gatekeeper has had no genesis yet")
+        return json_response({"ok": True, **kept[0].to_plain()})
+
     async def _hold_ceremony(self, message: m.Genesis) -> Ceremony:
         """Genesis and key ceremony; with one member both are done at once."""
         enclave, feed = self._living()
@@ -195,12 +203,12 @@ class GatekeeperHost:
         if not output.done:
             raise CallerMisuse("gatekeepers.not_yet", "a ceremony of several gatekeepers comes with a later release")
         now = (await self._newest()).timestamp
-        digests = tuple(
-            Digest(verify_evidence(decode_evidence(member.evidence), now).body_digest) for member in message.members
-        )
+        members = tuple(_member(member, now) for member in message.members)
+        network = Network(self._network.configuration, tuple(member.evidence_digest for member in members))
         ceremony = Ceremony(
-            network=compute_network_id(Network(self._network.configuration, digests)),
-            evidence_digests=digests,
+            network=compute_network_id(network),
+            threshold=message.threshold,
+            members=members,
             genesis_signature=signed.signature,
             master_key=output.master_key,
             share_keys=output.share_keys,
@@ -209,7 +217,7 @@ class GatekeeperHost:
         if ceremony.network != signed.network:
             raise MalformedInput("genesis.network", "the enclave signed another network than this evidence makes")
         self._file.save(ceremony, output.sealed_share)
-        self._network = Network(self._network.configuration, digests)
+        self._network = network
         self._own = None
         self._progress.enter("running")
         return ceremony
@@ -273,7 +281,7 @@ class GatekeeperHost:
         assert self._node is not None
         block = await self._node.block("finalized")
         if block is None:
-            raise PeerUnreachable("chain.no_block", "the node knows no finalised block", next="wait, or ask another node")
+            raise PeerUnreachable("chain.no_block", "the node knows no finalised block", next="ask another node")
         return block
 
 
@@ -292,6 +300,13 @@ def _own_admission(booted: m.Booted, operator: bytes, attested: m.Attested, chec
         checkpoint_number=checkpoint.number,
         block_number=attested.block_number,
         block_hash=attested.block_hash,
+    )
+
+
+def _member(request: m.Admit, now: int) -> GatekeeperMember:
+    verdict = verify_evidence(decode_evidence(request.evidence), now)
+    return GatekeeperMember(
+        Address(request.operator), Address(request.signer), request.sealing_key, Digest(verdict.body_digest)
     )
 
 

@@ -46,7 +46,7 @@ class GatekeeperOptions:
         """The node's URL. Raises CallerMisuse where nobody names one."""
         url = self.rpc or self.parsed()[1].get("rpc")
         if not isinstance(url, str):
-            raise CallerMisuse("network.no_rpc", "the network file names no node", next="give the URL of one (--rpc URL)")
+            raise CallerMisuse("network.no_rpc", "the network file names no node", next="name one (--rpc URL)")
         return url
 
     def platform_folder(self) -> Path:

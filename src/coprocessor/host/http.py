@@ -112,13 +112,17 @@ class PeerClient:
         """
         return replies.decode(await self._exchange("POST", url, requests.encode(message)))
 
+    async def get_record(self, url: str, table: RecordTable) -> Any:
+        """The record at ``url``. Raises as ``ask``."""
+        return table.decode(await self._exchange("GET", url))
+
+    async def post_record(self, url: str, message: Any, requests: RecordTable) -> Any:
+        """Posts a record; the JSON that comes back. Raises as ``ask``."""
+        return _decode_json(url, await self._exchange("POST", url, requests.encode(message)))
+
     async def get_json(self, url: str) -> Any:
         """The JSON at ``url``. Raises as ``ask``."""
         return _decode_json(url, await self._exchange("GET", url))
-
-    async def post_json(self, url: str, value: Any) -> Any:
-        """Posts JSON; the JSON that comes back. Raises as ``ask``."""
-        return _decode_json(url, await self._exchange("POST", url, msgspec.json.encode(value)))
 
     async def _exchange(self, method: str, url: str, body: bytes | None = None) -> bytes:
         if self._session is None:

@@ -1,0 +1,344 @@
+"""``phat up``: a development network on one machine, kept running in the foreground.
+
+It starts the public commands ``phat chain``, ``phat gatekeeper`` and ``phat worker`` as processes, deploys what is
+missing, writes ``DIR/network.json``, and starts again whatever ends. Where it is started again on the same folder it
+goes on.
+
+    DIR/network.json          what clients pin; hints: rpc, cluster, gatekeepers, simulated
+    DIR/state.json            first nonce of the deployment, ports
+    DIR/genesis-network.json  the network before its gatekeepers
+    DIR/keys/                 operators' keys, mode 0600
+    DIR/chain/ DIR/gatekeeper-0/ DIR/worker-0/ ...   each process's own
+    DIR/logs/                 what the processes say
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from coprocessor.attesters.detect import open_attester
+from coprocessor.chain.deployment import deploy_contracts
+from coprocessor.chain.development import development_keys
+from coprocessor.chain.errors import RpcError
+from coprocessor.chain.keyfile import write_key_file
+from coprocessor.chain.node import Node
+from coprocessor.chain.rpc import RpcClient, RpcOptions
+from coprocessor.chain.sender import TransactionSender
+from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.host import provision
+from coprocessor.host.children import Child
+from coprocessor.host.folder import locked_folder, write_private
+from coprocessor.host.http import PeerClient
+from coprocessor.host.up_state import UpState
+from coprocessor.host.worker import run_until_signal
+from coprocessor.protocol.genesis import compute_network_id, network_from_json, network_to_json
+from coprocessor.values.errors import CallerMisuse, CoprocessorError, PeerUnreachable
+from coprocessor.values.identities import Address, ClusterId, NetworkId, to_hex
+from coprocessor.values.network import Network, NetworkConfiguration
+
+__all__ = ["DEPLOYER_INDEX", "Summary", "Supervisor", "UpOptions", "run_up"]
+
+T = TypeVar("T")
+
+DEPLOYER_INDEX = 9
+"""The development account that deploys, so that the others are left to people."""
+
+PREFERRED_PORT = 8545
+START_SECONDS = 120.0
+"""How long a process may take until it answers."""
+
+_PHAT = (sys.executable, "-m", "coprocessor.cli.main")
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What is to be started.
+
+    Args:
+        data: folder of everything.
+        workers: how many.
+        gatekeepers: how many; this release knows one.
+        chain: ``embedded``, ``anvil``, or the URL of a node.
+        allow_simulated: whether enclaves may run without TEE hardware.
+        deployer: who deploys and owns the cluster; None takes a development account.
+        finality_lag, block_time: of the embedded chain; see ``phat chain``.
+        worker_arguments: further arguments of every ``phat worker``.
+        phat: how the command ``phat`` is run.
+    """
+
+    data: Path
+    workers: int = 1
+    gatekeepers: int = 1
+    chain: str = "embedded"
+    allow_simulated: bool = True
+    deployer: PrivateKey | None = None
+    finality_lag: int = 0
+    block_time: float | None = None
+    worker_arguments: tuple[str, ...] = ()
+    phat: tuple[str, ...] = _PHAT
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a developer needs to know of a network that runs.
+
+    Args:
+        network: 32 bytes.
+        cluster: 32 bytes, the one that programs are deployed to.
+        file: ``network.json``.
+        rpc: URL of the node.
+        chain_id: of the chain.
+        accounts: the development accounts; the last deploys.
+        contracts: (name, address).
+        gatekeepers, workers: URLs.
+        simulated: the hardware is simulated.
+    """
+
+    network: NetworkId
+    cluster: ClusterId
+    file: Path
+    rpc: str
+    chain_id: int
+    accounts: tuple[Address, ...]
+    contracts: tuple[tuple[str, Address], ...]
+    gatekeepers: tuple[str, ...]
+    workers: tuple[str, ...]
+    simulated: bool
+
+
+class Supervisor:
+    """Starts, watches and stops one development network.
+
+    Args:
+        options: what to start.
+        on_event: told in words what happens.
+    """
+
+    def __init__(self, options: UpOptions, on_event: Callable[[str], None] = lambda text: None) -> None:
+        self._options = options
+        self._on_event = on_event
+        self._children: list[Child] = []
+
+    async def run(self, on_ready: Callable[[Summary], None]) -> None:
+        """Runs until cancelled; ``on_ready`` is called once workers hold their keys.
+
+        Raises:
+            CallerMisuse: the options cannot work, for example ``attestation.simulated_refused``,
+                ``gatekeepers.not_yet``, ``host.locked``.
+            PeerUnreachable: ``up.child``: a process does not start.
+        """
+        self._check_options()
+        with locked_folder(self._options.data):
+            try:
+                on_ready(await self._start())
+                await asyncio.Event().wait()
+            finally:
+                await self._stop()
+
+    def _check_options(self) -> None:
+        options = self._options
+        if options.gatekeepers != 1:
+            raise CallerMisuse(
+                "gatekeepers.not_yet",
+                f"{options.gatekeepers} gatekeepers were asked for",
+                "the key ceremony over several processes comes with a later release",
+                "start with --gatekeepers 1",
+            )
+        if not 0 <= options.workers <= 16:
+            raise CallerMisuse("up.workers", f"{options.workers} workers were asked for", next="start 0 to 16")
+        if not options.allow_simulated:
+            open_attester(options.data / "platform", simulated=False)
+
+    async def _start(self) -> Summary:
+        options, state = self._options, UpState(self._options.data / "state.json")
+        async with contextlib.AsyncExitStack() as stack:
+            peers = PeerClient()
+            stack.push_async_callback(peers.close)
+            url, rpc = await self._start_chain(state)
+            await stack.enter_async_context(rpc)
+            node = Node(rpc)
+            sender = TransactionSender(node, self._deployer())
+            configuration = await self._deploy(node, sender, state)
+            operators = self._operators()
+            await provision.fund(node, sender, [key.address for key, _ in operators.values()])
+            gatekeeper = await self._start_gatekeeper(state, configuration, url, operators["gatekeeper-0"][1], peers)
+            network = await provision.hold_genesis(peers, gatekeeper, sender, node, configuration)
+            cluster = await provision.first_cluster(sender, node, configuration)
+            hints = {"rpc": url, "cluster": to_hex(cluster), "gatekeepers": [gatekeeper], "simulated": True}
+            file = options.data / "network.json"
+            write_private(file, network_to_json(network, hints).encode("utf-8"))
+            file.chmod(0o644)  # public: it is what others pin
+            workers = [
+                await self._start_worker(state, file, f"worker-{at}", operators[f"worker-{at}"][1])
+                for at in range(options.workers)
+            ]
+            for child, worker in workers:
+                await self._until(child, lambda url=worker: _is_running(peers, url))  # type: ignore[misc]
+            return Summary(
+                network=compute_network_id(network),
+                cluster=cluster,
+                file=file,
+                rpc=url,
+                chain_id=configuration.chain_id,
+                accounts=tuple(key.address for key in development_keys()),
+                contracts=tuple((name, identity.address) for name, identity in configuration.contracts),
+                gatekeepers=(gatekeeper,),
+                workers=tuple(worker for _, worker in workers),
+                simulated=configuration.allow_simulated,
+            )
+
+    async def _stop(self) -> None:
+        """In the order that lets each finish: workers, gatekeepers, chain."""
+        while self._children:
+            await self._children.pop().stop()
+
+    # ---- chain
+
+    async def _start_chain(self, state: UpState) -> tuple[str, RpcClient]:
+        """A node that seals headers: the embedded one, or one in front of another node."""
+        chain = self._options.chain
+        if chain.startswith(("http://", "https://")):
+            rpc = RpcClient(chain)
+            if await _seals(Node(rpc)):
+                return chain, rpc
+            await rpc.close()
+            return await self._start_node(state, ["--upstream", chain])
+        if chain == "anvil":
+            return await self._start_node(state, ["--upstream", await self._start_anvil(state)])
+        if chain != "embedded":
+            raise CallerMisuse("up.chain", f"{chain!r} is no chain", next="embedded, anvil, or the URL of a node")
+        block_time = self._options.block_time
+        arguments = ["--finality-lag", str(self._options.finality_lag)]
+        return await self._start_node(state, arguments + (["--block-time", str(block_time)] if block_time else []))
+
+    async def _start_node(self, state: UpState, arguments: list[str]) -> tuple[str, RpcClient]:
+        port = state.port("chain", PREFERRED_PORT)
+        folder = self._options.data / "chain"
+        command = ["chain", "--data", str(folder), "--host", "127.0.0.1", "--port", str(port), *arguments]
+        return await self._start_rpc("chain", [*self._options.phat, *command], port)
+
+    async def _start_anvil(self, state: UpState) -> str:
+        binary = shutil.which("anvil")
+        if binary is None:
+            raise CallerMisuse(
+                "up.no_anvil", "there is no anvil on this machine", next="install it, or use --chain embedded"
+            )
+        port, file = state.port("anvil"), self._options.data / "anvil" / "state.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        timing = ["--block-time", "1", "--slots-in-an-epoch", "1", "--state", str(file), "--state-interval", "1"]
+        url, rpc = await self._start_rpc("anvil", [binary, "--port", str(port), *timing], port)
+        await rpc.close()
+        return url
+
+    async def _start_rpc(self, name: str, command: list[str], port: int) -> tuple[str, RpcClient]:
+        url = f"http://127.0.0.1:{port}"
+        child = await self._start_child(name, command)
+        rpc = RpcClient(url, RpcOptions(attempts=1))
+        try:
+            await self._until(child, Node(rpc).chain_id)
+        finally:
+            await rpc.close()
+        return url, RpcClient(url)
+
+    # ---- network
+
+    def _deployer(self) -> PrivateKey:
+        return self._options.deployer or development_keys()[DEPLOYER_INDEX]
+
+    async def _deploy(self, node: Node, sender: TransactionSender, state: UpState) -> NetworkConfiguration:
+        nonce = state.get("deployer nonce")
+        if nonce is None:
+            nonce = state.keep("deployer nonce", await node.transaction_count(sender.address))
+        options = await provision.development_options(node, sender.address)
+        self._check_measurement(options.attestation.measurements)
+        return await deploy_contracts(node, sender, nonce, options)
+
+    def _check_measurement(self, measurements: tuple[bytes, ...]) -> None:
+        """A network accepts the enclaves of the source that made it; another source is another network."""
+        file = self._options.data / "network.json"
+        if not file.exists():
+            return
+        network, _ = network_from_json(file.read_text("utf-8"))
+        if network.configuration.attestation.measurements != measurements:
+            raise CallerMisuse(
+                "attestation.measurement_unknown",
+                f"the network in {self._options.data} accepts the enclaves of another version of this software",
+                "its measured source has changed since the network was made",
+                "run the version that made it, or start a new network in another folder",
+            )
+
+    def _operators(self) -> dict[str, tuple[PrivateKey, Path]]:
+        """Key and key file of each process that sends transactions."""
+        names = ["gatekeeper-0", *(f"worker-{at}" for at in range(self._options.workers))]
+        files = {name: self._options.data / "keys" / f"{name}.key" for name in names}
+        return {name: (write_key_file(file), file) for name, file in files.items()}
+
+    async def _start_gatekeeper(
+        self, state: UpState, configuration: NetworkConfiguration, rpc: str, key: Path, peers: PeerClient
+    ) -> str:
+        file = self._options.data / "genesis-network.json"
+        write_private(file, network_to_json(Network(configuration, ()), {"rpc": rpc}).encode("utf-8"))
+        port = state.port("gatekeeper-0")
+        child = await self._start_host("gatekeeper-0", "gatekeeper", file, key, port)
+        url = f"http://127.0.0.1:{port}"
+        await self._until(child, lambda: _is_running(peers, url))
+        return url
+
+    async def _start_worker(self, state: UpState, file: Path, name: str, key: Path) -> tuple[Child, str]:
+        port = state.port(name)
+        child = await self._start_host(name, "worker", file, key, port, *self._options.worker_arguments)
+        return child, f"http://127.0.0.1:{port}"
+
+    async def _start_host(self, name: str, command: str, file: Path, key: Path, port: int, *more: str) -> Child:
+        arguments = ["--network", str(file), "--operator", str(key), "--data", str(self._options.data / name)]
+        return await self._start_child(
+            name, [*self._options.phat, command, *arguments, "--listen", f"127.0.0.1:{port}", *more]
+        )
+
+    # ---- processes
+
+    async def _start_child(self, name: str, command: list[str]) -> Child:
+        child = Child(name, command, self._options.data / "logs" / f"{name}.log", self._on_event)
+        self._children.append(child)
+        await child.start()
+        self._on_event(f"started the {name}")
+        return child
+
+    async def _until(self, child: Child, look: Callable[[], Awaitable[T]]) -> T:
+        """The first answer of a process that was started. Raises PeerUnreachable where it keeps silent."""
+        deadline = asyncio.get_running_loop().time() + START_SECONDS
+        while True:
+            try:
+                return await look()
+            except (PeerUnreachable, RpcError) as error:
+                if child.has_failed or asyncio.get_running_loop().time() > deadline:
+                    raise child.failure(error) from error
+            await asyncio.sleep(0.1)
+
+
+async def _is_running(peers: PeerClient, url: str) -> None:
+    status: Any = await peers.get_json(f"{url}/v1/status")
+    if not isinstance(status, dict) or status.get("step") not in ("running", "awaiting genesis"):
+        said = status.get("state") if isinstance(status, dict) else status
+        raise PeerUnreachable("up.not_running", f"{url} is not running yet: {said}")
+
+
+async def _seals(node: Node) -> bool:
+    try:
+        return bool(await node.sealers())
+    except CoprocessorError:
+        return False
+
+
+def run_up(
+    options: UpOptions, on_ready: Callable[[Summary], None], on_event: Callable[[str], None] = lambda text: None
+) -> None:
+    """Runs a development network until SIGTERM or SIGINT. Raises as ``Supervisor.run``."""
+    run_until_signal(lambda: Supervisor(options, on_event).run(on_ready))

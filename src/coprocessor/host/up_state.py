@@ -1,0 +1,74 @@
+"""What ``phat up`` keeps of its folder beside the parts' own: the deployment's first nonce and the ports."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+from coprocessor.host.folder import write_private
+from coprocessor.values.errors import MalformedInput
+
+__all__ = ["UpState"]
+
+_FORMAT = "coprocessor/v1/up"
+
+
+class UpState:
+    """A small file of named numbers, written whole at each change."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._values: dict[str, int] = _load(path)
+
+    def get(self, name: str) -> int | None:
+        """A number that was kept, or None."""
+        return self._values.get(name)
+
+    def keep(self, name: str, value: int) -> int:
+        """Keeps a number; durable before this returns."""
+        if self._values.get(name) != value:
+            self._values[name] = value
+            document = {"format": _FORMAT, "values": self._values}
+            write_private(self._path, (json.dumps(document, indent=1) + "\n").encode("ascii"))
+        return value
+
+    def port(self, name: str, preferred: int | None = None) -> int:
+        """A free TCP port: the one kept under this name, else ``preferred``, else any."""
+        for candidate in (self._values.get(f"port {name}"), preferred):
+            if candidate is not None and _is_free(candidate):
+                return self.keep(f"port {name}", candidate)
+        return self.keep(f"port {name}", _any_port())
+
+
+def _load(path: Path) -> dict[str, int]:
+    if not path.exists():
+        return {}
+    try:
+        document: Any = json.loads(path.read_text("ascii"))
+        values = document["values"]
+        if document["format"] != _FORMAT or not all(type(value) is int for value in values.values()):
+            raise ValueError("another format")
+        return dict(values)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MalformedInput(
+            "up.state", f"{path} is damaged", str(error), "choose another folder with --data, or delete this one"
+        ) from error
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _any_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
