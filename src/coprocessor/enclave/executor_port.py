@@ -7,7 +7,7 @@ executor answers decides outcomes, so it stands inside the measured boundary.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from coprocessor.enclave.programs import Program
 from coprocessor.sandbox.executor_messages import (
@@ -31,8 +31,6 @@ __all__ = ["MAX_DEATHS", "Executor", "ExecutorDied", "ExecutorPort"]
 
 MAX_DEATHS = 3
 """Deaths in a row at one request after which the core stops (PROTOCOL 5.6)."""
-
-R = TypeVar("R")
 
 
 class ExecutorDied(CoprocessorError):
@@ -76,7 +74,12 @@ class Executor:
         """Loads an interpreter; returns its native code where that was newly made."""
         if language in self._guests:
             return None
-        reply = self._ask(LoadGuest(language, b"" if compiled else self._guest_wasm(language), compiled), GuestLoaded)
+        reply: Any = None
+        if compiled is not None:
+            reply = self._ask(LoadGuest(language, b"", compiled), (GuestLoaded, ExecutorFailed))
+        if not isinstance(reply, GuestLoaded):  # nothing was kept, or it is not for this machine: made again
+            compiled = None
+            reply = self._ask(LoadGuest(language, self._guest_wasm(language), None), GuestLoaded)
         if isinstance(reply, LoadFailed):
             raise InternalError("executor.guest", f"the {language} guest cannot be loaded: {reply.message}")
         native = reply.compiled or compiled
@@ -106,7 +109,7 @@ class Executor:
         reply: Queried = self._ask(request, Queried)
         return reply
 
-    def _ask(self, request: Any, expected: type[R]) -> Any:
+    def _ask(self, request: Any, expected: type | tuple[type, ...]) -> Any:
         for attempt in range(1, MAX_DEATHS + 1):
             try:
                 if attempt > 1:
@@ -116,7 +119,7 @@ class Executor:
                 continue
             if isinstance(reply, ExecutorFailed) and reply.is_fatal:
                 continue
-            if isinstance(reply, (expected, LoadFailed)):
+            if isinstance(reply, expected) or isinstance(reply, LoadFailed):
                 return reply
             raise InternalError("executor.reply", f"{type(request).__name__} was answered by {reply!r}")
         raise InternalError(

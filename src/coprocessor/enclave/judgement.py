@@ -17,7 +17,7 @@ from coprocessor.protocol.links import Link
 from coprocessor.values.errors import CoprocessorError, MalformedInput
 from coprocessor.values.identities import Address, NetworkId, ProgramId
 
-__all__ = ["ReadyItem", "VoidItem", "judge_link"]
+__all__ = ["Bench", "ReadyItem", "VoidItem", "judge_link"]
 
 
 @dataclass(frozen=True, slots=True)

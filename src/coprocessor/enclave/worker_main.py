@@ -15,7 +15,7 @@ from coprocessor.sandbox.python_guest import guest_digest, load_guest_wasm
 from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
 from coprocessor.values.errors import CallerMisuse
 
-__all__ = ["main"]
+__all__ = ["ProcessPort", "main"]
 
 
 class ProcessPort:
