@@ -1,4 +1,4 @@
-"""Key files: read strictly, never when others could read them too."""
+"""Who acts: a key, a key file, or the development account."""
 
 from __future__ import annotations
 
@@ -7,53 +7,39 @@ from pathlib import Path
 
 import pytest
 
-from coprocessor.client.keys import default_key, load_key
+from coprocessor.client.keys import choose_key, default_key
 from coprocessor.values.errors import CallerMisuse
 from tests.support.receipt_world import World, key
 
-SECRET = key(7)
+DEVELOPMENT = World().network
+LIVE = replace(DEVELOPMENT, configuration=replace(DEVELOPMENT.configuration, development=False))
 
 
-@pytest.mark.parametrize("form", ["{}", "0x{}", "{}\n", "  0x{}  \n"])
-def test_a_key_file_holds_hexadecimal_digits(tmp_path: Path, form: str) -> None:
+def test_a_key_and_its_file_are_taken(tmp_path: Path) -> None:
     file = tmp_path / "key"
-    file.write_text(form.format(SECRET.secret.hex()))
+    file.write_text(key(7).secret.hex())
     file.chmod(0o600)
-    assert load_key(file).address == SECRET.address
+    for given in (key(7), file, str(file)):
+        chosen = choose_key(given, LIVE)
+        assert chosen is not None
+        assert chosen.address == key(7).address
 
 
-@pytest.mark.parametrize("text", ["", "zz" * 32, "00" * 32, "11" * 31, "11" * 33, "x" * 5000])
-def test_other_content_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "key"
-    file.write_text(text)
-    file.chmod(0o600)
+    file.write_text(key(7).secret.hex())
+    file.chmod(0o644)
     with pytest.raises(CallerMisuse) as caught:
-        load_key(file)
-    assert caught.value.code == "key.malformed"
-    assert "zz" not in str(caught.value)
-
-
-@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620])
-def test_a_key_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> None:
-    file = tmp_path / "key"
-    file.write_text(SECRET.secret.hex())
-    file.chmod(mode)
-    with pytest.raises(CallerMisuse, match="chmod 600") as caught:
-        load_key(file)
+        choose_key(file, DEVELOPMENT)
     assert caught.value.code == "key.permissions"
-    assert SECRET.secret.hex() not in str(caught.value)
-
-
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(CallerMisuse) as caught:
-        load_key(tmp_path / "none")
-    assert caught.value.code == "key.not_found"
 
 
 def test_only_development_networks_have_a_default_key() -> None:
-    network = World().network
-    assert default_key(network).address.hex() == "f39fd6e51aad88f6f4ce6ab8827279cfffb92266"
-    live = replace(network, configuration=replace(network.configuration, development=False))
+    assert default_key(DEVELOPMENT).address.hex() == "f39fd6e51aad88f6f4ce6ab8827279cfffb92266"
+    chosen = choose_key(None, DEVELOPMENT)
+    assert chosen is not None
+    assert chosen.address == default_key(DEVELOPMENT).address
+    assert choose_key(None, LIVE) is None
     with pytest.raises(CallerMisuse) as caught:
-        default_key(live)
+        default_key(LIVE)
     assert caught.value.code == "key.required"

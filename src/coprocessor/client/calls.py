@@ -27,6 +27,7 @@ __all__ = [
     "Place",
     "estimate",
     "failure_of",
+    "output_keys",
     "submit",
     "submit_together",
 ]

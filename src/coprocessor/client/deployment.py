@@ -19,7 +19,7 @@ from coprocessor.sandbox.package import CodePackage, encode_package
 from coprocessor.values.errors import CallerMisuse, GuestFailed
 from coprocessor.values.identities import ClusterId, CodeHash, ProgramId, from_hex, to_hex
 
-__all__ = ["DEPLOY_SECONDS", "DeployOptions", "Deployment", "deploy", "open_package"]
+__all__ = ["DEPLOY_SECONDS", "DeployOptions", "Deployment", "deploy", "encode_init", "open_package"]
 
 DEPLOY_SECONDS = 300.0
 """How long to wait until a deployed program runs."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from coprocessor.client.calls import RESULT_SECONDS, CallHandle, CallOutcome, submit, submit_together
 from coprocessor.client.deployment import Deployment, DeployOptions, deploy, open_package
-from coprocessor.client.keys import default_key, load_key
+from coprocessor.client.keys import choose_key, default_key
 from coprocessor.client.programs import ProgramRecord
 from coprocessor.client.queries import QueryResult, ask
 from coprocessor.client.receipts import make_receipt
@@ -28,7 +28,8 @@ from coprocessor.protocol.receipt_file import Opened
 from coprocessor.values.errors import CallerMisuse, PeerUnreachable
 from coprocessor.values.identities import ZERO_DIGEST, Address, ClusterId, ProgramId, from_hex, to_hex
 
-__all__ = ["AsyncBatch", "AsyncHandle", "AsyncNetwork", "AsyncProgram", "aconnect"]
+__all__ = ["AsyncBatch", "AsyncHandle", "AsyncNetwork", "AsyncProgram", "aconnect", "split_batch"]
+
 
 async def aconnect(
     target: str | Path,
@@ -49,13 +50,7 @@ async def aconnect(
         CoprocessorError: the description, the key or the node is not usable.
     """
     found = load_target(target, pinned)
-    author: PrivateKey | None
-    if isinstance(key, (str, Path)):
-        author = load_key(key)
-    elif key is None and found.network.configuration.development:
-        author = default_key(found.network)
-    else:
-        author = key
+    author = choose_key(key, found.network)
     return AsyncNetwork(await open_session(found, rpc), author)
 
 

@@ -18,7 +18,7 @@ from coprocessor.cli.options import add_network, network_of
 from coprocessor.cli.screen import Screen
 from coprocessor.values.errors import CoprocessorError
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["Check", "add_arguments", "run"]
 
 _PACKAGES = ("coincurve", "sha3", "cryptography", "wasmtime", "pyblst", "aiohttp", "msgspec", "dcap_qvl")
 _TEE_DEVICES = ("/dev/sgx_enclave", "/dev/tdx_guest", "/dev/sev-guest", "/sys/kernel/config/tsm/report", "/dev/nsm")

@@ -7,9 +7,9 @@ import argparse
 import logging
 from pathlib import Path
 
+from coprocessor.chain.keyfile import load_key_file
 from coprocessor.cli.options import DEFAULT_NETWORK, add_network, network_of, parse_address
 from coprocessor.cli.screen import Screen
-from coprocessor.client.keys import load_key
 from coprocessor.client.target import read_description
 from coprocessor.host.worker import run_worker
 from coprocessor.host.worker_options import WorkerOptions
@@ -21,7 +21,7 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
-    parser.add_argument("--operator", metavar="KEYFILE", required=True, help="owns the worker and pays for it")
+    parser.add_argument("--operator", metavar="KEYFILE", required=True, type=Path, help="owns the worker and pays")
     parser.add_argument("--data", type=Path, default=Path(DEFAULT_NETWORK) / "worker", help="folder; made if missing")
     parser.add_argument("--listen", metavar="ADDR", default="127.0.0.1:0", help="HOST:PORT to serve on; port 0 is any")
     parser.add_argument("--endpoint", metavar="URL", help="under which others reach it (default: where it listens)")
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     network, _ = network_from_json(text)
     options = WorkerOptions(
         network=text,
-        operator=load_key(arguments.operator),
+        operator=load_key_file(arguments.operator),
         data=arguments.data,
         listen=parse_address(arguments.listen),
         endpoint=arguments.endpoint,

@@ -1,0 +1,76 @@
+"""A whole network on this machine, in the foreground: an interrupt stops it, the next start on the same folder goes
+on where it stopped. All of it is for development: its hardware is simulated and its accounts are known to everybody."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from coprocessor.chain.development import development_keys
+from coprocessor.cli.options import DEFAULT_NETWORK
+from coprocessor.cli.screen import SIMULATED, Screen
+from coprocessor.host.supervisor import Summary, UpOptions, run_up
+from coprocessor.values.identities import to_hex
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describes the command line."""
+    parser.add_argument("--data", type=Path, default=Path(DEFAULT_NETWORK), help="folder (default: ./.phat)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="how many (default 1)")
+    parser.add_argument("--gatekeepers", type=int, default=1, metavar="N", help="how many (this release: 1)")
+    parser.add_argument("--chain", default="embedded", metavar="embedded|anvil|URL", help="default: embedded")
+    parser.add_argument("--no-simulated", action="store_true", help="refuse to run without TEE hardware")
+    parser.add_argument("--finality-lag", type=int, default=0, metavar="N", help="of the embedded chain")
+    parser.add_argument("--block-time", type=float, metavar="SECONDS", help="of the embedded chain")
+
+
+def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Runs until a signal."""
+    options = UpOptions(
+        data=arguments.data,
+        workers=arguments.workers,
+        gatekeepers=arguments.gatekeepers,
+        chain=arguments.chain,
+        allow_simulated=not arguments.no_simulated,
+        finality_lag=arguments.finality_lag,
+        block_time=arguments.block_time,
+    )
+    run_up(options, lambda summary: _show(summary, screen), screen.note)
+    return 0
+
+
+def _show(summary: Summary, screen: Screen) -> None:
+    screen.say(f"network  {to_hex(summary.network)}")
+    screen.say(f"file     {summary.file}")
+    screen.say(f"RPC      {summary.rpc}   chain id {summary.chain_id}")
+    screen.say(f"cluster  {to_hex(summary.cluster)}")
+    for url in summary.gatekeepers:
+        screen.say(f"gatekeeper {url}")
+    for url in summary.workers:
+        screen.say(f"worker   {url}")
+    screen.say("contracts")
+    for name, address in summary.contracts:
+        screen.say(f"  {name:12} {to_hex(address)}")
+    screen.say("accounts, with keys that everybody knows; the last one deploys")
+    for key in development_keys():
+        screen.say(f"  {to_hex(key.address)}  {to_hex(key.secret)}")
+    if summary.simulated:
+        screen.say(SIMULATED)
+    screen.say("ready: phat deploy PATH   (interrupt to stop)")
+    screen.finish(
+        {
+            "ok": True,
+            "network": summary.network,
+            "file": str(summary.file),
+            "rpc": summary.rpc,
+            "chain_id": summary.chain_id,
+            "cluster": summary.cluster,
+            "gatekeepers": summary.gatekeepers,
+            "workers": summary.workers,
+            "contracts": dict(summary.contracts),
+            "accounts": summary.accounts,
+            "simulated": summary.simulated,
+        }
+    )
