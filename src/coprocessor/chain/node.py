@@ -24,6 +24,7 @@ __all__ = [
     "Node",
     "SlotAnswer",
     "TransactionReceipt",
+    "call_object",
     "encode_tag",
     "quantity",
 ]
@@ -215,8 +216,8 @@ class Node:
         return _bytes("eth_call", answer)
 
     async def estimate_gas(self, to: bytes | None, data: bytes, sender: bytes, value: int = 0) -> int:
-        """Gas that a transaction would need. Raises TransactionReverted with the contract's reason."""
-        answer = await self.rpc.call("eth_estimateGas", call_object(to, data, sender, value), into=str)
+        """Gas that a transaction would need in the next block. Raises TransactionReverted with the contract's reason."""
+        answer = await self.rpc.call("eth_estimateGas", call_object(to, data, sender, value), "pending", into=str)
         return quantity("eth_estimateGas", answer)
 
     async def priority_fee(self) -> int:

@@ -101,6 +101,17 @@ class Chain:
         row = self._database.get_header(number)
         return BlockHeader.decode(row[0]) if row else None
 
+    def pending_header(self) -> BlockHeader:
+        """The environment of the next block, with the state of the newest one; for simulations alone."""
+        parent = self.head.header
+        now = int(self._clock()) + self._get_integer(_SETTING_TIME_OFFSET)
+        return replace(
+            parent,
+            parent_hash=self.head.hash,
+            number=parent.number + 1,
+            timestamp=self._next_timestamp or max(now, parent.timestamp + 1),
+        )
+
     def simulate(self, transaction: Transaction, header: BlockHeader) -> Outcome:
         """Execute a transaction on the state after ``header`` and forget it; fees are not charged."""
         free = replace(header, base_fee_per_gas=0)

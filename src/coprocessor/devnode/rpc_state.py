@@ -83,9 +83,9 @@ class StateMethods:
         }
 
     def call(self, request: object, block: object = "latest", overrides: object = None) -> str:
-        """Return data of a simulated call."""
+        """Return data of a simulated call; at ``pending`` it runs as in the next block."""
         _refuse_overrides(overrides)
-        header = self._blocks.get_header(block)
+        header = self._environment(block)
         transaction = self._parse_call(request, header, header.gas_limit)
         outcome = self._simulate(transaction, header)
         if not outcome.is_success:
@@ -93,9 +93,9 @@ class StateMethods:
         return to_hex(outcome.output)
 
     def estimate_gas(self, request: object, block: object = "latest", overrides: object = None) -> str:
-        """The least gas limit with which the call succeeds."""
+        """The least gas limit with which the call succeeds; at ``pending`` it runs as in the next block."""
         _refuse_overrides(overrides)
-        header = self._blocks.get_header(block)
+        header = self._environment(block)
         limit = min(MAX_TRANSACTION_GAS, header.gas_limit)
         transaction = self._parse_call(request, header, limit)
         if transaction.gas > limit:
@@ -104,6 +104,9 @@ class StateMethods:
         if not outcome.is_success:
             raise _failure(outcome)
         return hex(self._find_gas_limit(transaction, outcome.gas_peak, header))
+
+    def _environment(self, block: object) -> BlockHeader:
+        return self._chain.pending_header() if block == "pending" else self._blocks.get_header(block)
 
     def _account(self, address: object, block: object) -> Account:
         target = parse_address(address, "address")

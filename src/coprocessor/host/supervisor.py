@@ -51,8 +51,8 @@ DEPLOYER_INDEX = 9
 """The development account that deploys, so that the others are left to people."""
 
 PREFERRED_PORT = 8545
-START_SECONDS = 120.0
-"""How long a process may take until it answers."""
+START_SECONDS = 300.0
+"""How long a process may take until it is ready: a worker's first start compiles the interpreter for the machine."""
 
 _PHAT = (sys.executable, "-m", "coprocessor.cli.main")
 

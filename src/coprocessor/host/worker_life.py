@@ -97,9 +97,6 @@ class WorkerLife:
         feed = ChainFeed(around.node, around.network.configuration, enclave)
         enrolment = self.enrolment = Enrolment(around, enclave, feed)
         await self._enter("boot", enrolment.boot)
-        # The interpreter is made ready while the chain and the gatekeepers are busy with the admission.
-        preparation = enclave.send(m.PrepareGuest("python", self._cached("guest-python")), m.Ready)
-        preparation.add_done_callback(self._on_prepared)
         self.links = LinkFeed(around, enclave)
         signer = Address(enrolment.booted.signer)
         self.settler = Settler(around, enclave, self.links, enrolment.worker, signer)
@@ -108,6 +105,7 @@ class WorkerLife:
         await self._enter("endpoint", lambda: enrolment.announce(endpoint))
         await self._enter("membership", enrolment.join)
         await self._enter("keys", self._take_keys)
+        await self._enter("interpreter", lambda: self._prepare(enclave))
         around.progress.enter("running")
         await until_first_ends(
             self._trying.for_ever("chain", lambda: self._follow(feed)),
@@ -210,9 +208,9 @@ class WorkerLife:
 
             await self._trying.until_done("code", hand_over)
 
-    def _on_prepared(self, done: asyncio.Future[m.Ready]) -> None:
-        if not done.cancelled() and isinstance(done.exception(), CoprocessorError):
-            _log.warning("worker: the interpreter is not ready: %s", done.exception())
+    async def _prepare(self, enclave: EnclaveProcess) -> None:
+        """Makes the interpreter ready ahead of its first program; on the first start it is compiled for this machine."""
+        await enclave.request(m.PrepareGuest("python", self._cached("guest-python")), m.Ready)
 
     def _cached(self, name: str) -> bytes:
         path = self._cache_path(name)
