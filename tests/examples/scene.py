@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -97,39 +97,33 @@ class Scene:
     def batch(self, *commands: tuple[Any, ...], fuel: int = FUEL) -> list[Any]:
         """One link of commands (author, method, arguments...); their results. Raises Failed for the first failure."""
         calls = [
-            self._call(FrameKind.COMMAND, method, arguments, author, fuel) for author, method, *arguments in commands
+            self._named(FrameKind.COMMAND, method, arguments, author, fuel) for author, method, *arguments in commands
         ]
         outcomes = self._execute(*calls)
         return [self._value(command[1], outcome) for command, outcome in zip(commands, outcomes, strict=True)]
 
     def request(self, method: str, origin: Address, arguments: bytes = b"") -> bytes:
         """What a smart contract gets; Ethereum ABI. Raises Failed."""
-        call = Call(
-            self.program, FrameKind.REQUEST, compute_selector(method), origin, origin, REQUEST, arguments, FUEL, bytes(32)
-        )
-        (outcome,) = self._execute(call)
-        if outcome.kind != OutcomeKind.OK:
-            raise Failed(outcome)
-        return outcome.result
+        call = self._call(FrameKind.REQUEST, compute_selector(method), origin, arguments)
+        (outcome,) = self._execute(replace(call, origin=origin, request_id=REQUEST))
+        return _expect_ok(outcome)
 
     def query(self, method: str, *arguments: Any, caller: Address = ZERO_ADDRESS) -> Any:
         """A query's result; without ``caller`` it is unsigned. Raises Failed."""
-        call = self._call(FrameKind.QUERY, method, arguments, caller, FUEL)
-        reply = self._handle(Query(CHAIN, 100, self.now, self.link, call, DEADLINE))
+        call = self._named(FrameKind.QUERY, method, arguments, caller, FUEL)
+        reply = self._handle(Query(CHAIN, 100 + self.link, self.now, self.link, call, DEADLINE))
         assert isinstance(reply, Queried), reply
         return self._value(method, reply.outcome)
 
     def init(self, owner: Address, named: dict[str, Any]) -> None:
-        """Runs the constructor. Raises Failed."""
+        """Runs the constructor, if there is one. Raises Failed."""
         method = self.interface.init
-        arguments = method.encode_arguments((), named) if method else b""
-        call = Call(
-            self.program, FrameKind.INIT, compute_selector("init"), owner, ZERO_ADDRESS, RequestId(ZERO_DIGEST), arguments,
-            FUEL, bytes(32),
-        )  # fmt: skip
-        (outcome,) = self._execute(call)
-        if outcome.kind != OutcomeKind.OK:
-            raise Failed(outcome)
+        if method is None:
+            return
+        (outcome,) = self._execute(
+            self._call(FrameKind.INIT, method.selector, owner, method.encode_arguments((), named))
+        )
+        _expect_ok(outcome)
 
     def _execute(self, *calls: Call) -> list[CallOutcome]:
         self.link += 1
@@ -140,21 +134,35 @@ class Scene:
         self.last = reply.results[-1].outcome
         return [result.outcome for result in reply.results]
 
-    def _call(self, kind: FrameKind, name: str, arguments: Any, caller: Address, fuel: int) -> Call:
+    def _named(self, kind: FrameKind, name: str, arguments: Any, caller: Address, fuel: int) -> Call:
         method = self.interface.method(name)
+        return self._call(kind, method.selector, caller, method.encode_arguments(arguments), fuel)
+
+    def _call(self, kind: FrameKind, selector: bytes, caller: Address, arguments: bytes, fuel: int = FUEL) -> Call:
         return Call(
-            self.program, kind, method.selector, caller, ZERO_ADDRESS, RequestId(ZERO_DIGEST),
-            method.encode_arguments(arguments), fuel, bytes(32),
-        )  # fmt: skip
+            program=self.program,
+            kind=kind,
+            selector=selector,
+            caller=caller,
+            origin=ZERO_ADDRESS,
+            request_id=RequestId(ZERO_DIGEST),
+            arguments=arguments,
+            fuel_limit=fuel,
+            random_seed=bytes(32),
+        )
 
     def _value(self, method: str, outcome: CallOutcome) -> Any:
         self.last = outcome
-        if outcome.kind != OutcomeKind.OK:
-            raise Failed(outcome)
-        return self.interface.method(method).decode_result(outcome.result)
+        return self.interface.method(method).decode_result(_expect_ok(outcome))
 
     def _handle(self, message: Any) -> Any:
         return run_on_guest_stack(self.executor.handle, message)
+
+
+def _expect_ok(outcome: CallOutcome) -> bytes:
+    if outcome.kind != OutcomeKind.OK:
+        raise Failed(outcome)
+    return outcome.result
 
 
 @dataclass(frozen=True, slots=True)
