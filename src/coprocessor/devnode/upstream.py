@@ -37,7 +37,7 @@ from coprocessor.devnode.server import MAX_BODY_BYTES, RpcServer
 from coprocessor.values.errors import MalformedInput
 from coprocessor.values.identities import Digest, to_hex
 
-__all__ = ["Upstream", "UpstreamProxy", "serve_upstream"]
+__all__ = ["Upstream", "UpstreamProxy", "read_header", "serve_upstream"]
 
 OWN_PREFIX: Final = "coproc_"
 UPSTREAM_SECONDS: Final = 60

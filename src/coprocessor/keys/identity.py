@@ -8,7 +8,7 @@ from coprocessor.crypto.labels import Label
 from coprocessor.values.errors import MalformedInput
 from coprocessor.values.identities import ClusterId, NetworkId, checked_digest
 
-__all__ = ["MAX_EPOCH", "ClusterIdentity"]
+__all__ = ["MAX_EPOCH", "ClusterIdentity", "check_epoch"]
 
 MAX_EPOCH = 2**64 - 1
 

@@ -26,7 +26,7 @@ from coprocessor.sandbox.wasm_format import FunctionType
 from coprocessor.values.errors import InternalError
 from coprocessor.values.limits import WASM_PAGE_BYTES
 
-__all__ = ["FastBackend"]
+__all__ = ["FastBackend", "FastInstance", "FastPrepared"]
 
 _Address = ctypes.c_void_p
 _Size = ctypes.c_size_t

@@ -15,7 +15,7 @@ from typing import Any, Final
 from coprocessor.codec import cbor, strict_json
 from coprocessor.values.errors import CoprocessorError, MalformedInput
 
-__all__ = ["LANGUAGES", "MAX_PACKAGE_BYTES", "CodePackage", "decode_package", "encode_package"]
+__all__ = ["LANGUAGES", "MAX_PACKAGE_BYTES", "CodePackage", "check_interface", "decode_package", "encode_package"]
 
 FORMAT: Final = 1
 

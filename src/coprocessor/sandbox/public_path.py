@@ -17,7 +17,7 @@ from coprocessor.sandbox.validation import HOST_FUNCTION_TYPES
 from coprocessor.values.errors import InternalError
 from coprocessor.values.limits import WASM_PAGE_BYTES
 
-__all__ = ["PublicBackend"]
+__all__ = ["PublicBackend", "PublicInstance", "PublicPrepared"]
 
 _NEVER: Final = 1 << 62
 

@@ -19,7 +19,7 @@ from coprocessor.values.errors import CallerMisuse, InternalError, MalformedInpu
 from phat.bundle import Bundle, decode_bundle, encode_bundle
 from phat.errors import Refused
 
-__all__ = ["MAX_PROJECT_BYTES", "bundle", "bundle_files", "guest_digest", "load_guest_wasm", "unbundle"]
+__all__ = ["MAX_PROJECT_BYTES", "bundle", "bundle_files", "guest_digest", "load_guest_wasm", "provenance", "unbundle"]
 
 MAX_GUEST_BYTES: Final = 64 << 20
 """The unpacked guest; xz could otherwise fill the memory."""

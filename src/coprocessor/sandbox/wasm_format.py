@@ -151,6 +151,7 @@ class Cursor:
         self.at = at
 
     def byte(self) -> int:
+        """The next byte."""
         try:
             value = self.data[self.at]
         except IndexError:
@@ -159,6 +160,7 @@ class Cursor:
         return value
 
     def take(self, length: int) -> bytes:
+        """The next ``length`` bytes."""
         end = self.at + length
         if end > len(self.data):
             raise _malformed("it ends early")
@@ -182,22 +184,26 @@ class Cursor:
         return value
 
     def count(self) -> int:
+        """Entries of the list that follows, at most ``_MAX_ENTRIES``."""
         value = self.unsigned()
         if value > _MAX_ENTRIES:
             raise _malformed(f"a list of {value} entries")
         return value
 
     def name(self) -> str:
+        """A name: its length, then UTF-8."""
         try:
             return self.take(self.unsigned()).decode("utf-8")
         except UnicodeDecodeError as error:
             raise _malformed("a name is not UTF-8") from error
 
     def skip_leb(self) -> None:
+        """Passes over an integer of any size."""
         while self.byte() >= 0x80:
             pass
 
     def limits(self) -> tuple[int, int | None]:
+        """Least and greatest size of a memory or table; None where there is no greatest."""
         flags = self.byte()
         if flags > 1:
             raise _malformed(f"limits of kind {flags}", "shared and 64-bit memories are not accepted")
