@@ -216,7 +216,7 @@ class Node:
         return _bytes("eth_call", answer)
 
     async def estimate_gas(self, to: bytes | None, data: bytes, sender: bytes, value: int = 0) -> int:
-        """Gas that a transaction would need in the next block. Raises TransactionReverted with the contract's reason."""
+        """Gas that a transaction needs in the next block. Raises TransactionReverted with the contract's reason."""
         answer = await self.rpc.call("eth_estimateGas", call_object(to, data, sender, value), "pending", into=str)
         return quantity("eth_estimateGas", answer)
 

@@ -105,7 +105,7 @@ class WorkerLife:
         await self._enter("endpoint", lambda: enrolment.announce(endpoint))
         await self._enter("membership", enrolment.join)
         await self._enter("keys", self._take_keys)
-        await self._enter("interpreter", lambda: self._prepare(enclave))
+        await self._enter("interpreters", lambda: self._prepare(enclave))
         around.progress.enter("running")
         await until_first_ends(
             self._trying.for_ever("chain", lambda: self._follow(feed)),
@@ -209,8 +209,9 @@ class WorkerLife:
             await self._trying.until_done("code", hand_over)
 
     async def _prepare(self, enclave: EnclaveProcess) -> None:
-        """Makes the interpreter ready ahead of its first program; on the first start it is compiled for this machine."""
-        await enclave.request(m.PrepareGuest("python", self._cached("guest-python")), m.Ready)
+        """Makes interpreters ready ahead of their first program; the first start compiles them for this machine."""
+        for language in self._around.options.interpreters:
+            await enclave.request(m.PrepareGuest(language, self._cached(f"guest-{language}")), m.Ready)
 
     def _cached(self, name: str) -> bytes:
         path = self._cache_path(name)

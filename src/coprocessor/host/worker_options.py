@@ -36,6 +36,7 @@ class WorkerOptions:
         rpc, cluster, gatekeepers: None takes what the network file hints at.
         platform: folder of the simulated platform; None keeps it in ``data``.
         allow_simulated: whether the enclave may run without TEE hardware.
+        interpreters: languages whose guests are made ready at the start.
         poll_seconds: between looks at the chain.
         batch_links: links that are settled together at most while more are coming.
         batch_seconds: longest wait for more links before settling.
@@ -52,6 +53,7 @@ class WorkerOptions:
     gatekeepers: tuple[str, ...] | None = None
     platform: Path | None = None
     allow_simulated: bool = True
+    interpreters: tuple[str, ...] = ("python",)
     poll_seconds: float = 0.25
     batch_links: int = 64
     batch_seconds: float = 2.0
