@@ -47,13 +47,14 @@ class PrivateKey:
         """65 bytes ``r || s || v`` over a 32-byte digest."""
         if len(digest) != 32:
             raise MalformedInput("secp256k1.digest", f"a digest has 32 bytes, not {len(digest)}")
-        raw = self._key.sign_recoverable(digest, hasher=None)
+        raw: bytes = self._key.sign_recoverable(digest, hasher=None)
         return raw[:64] + bytes((raw[64] + 27,))
 
     @property
     def secret(self) -> bytes:
         """The 32 bytes of the scalar; MUST NOT be logged or stored in clear."""
-        return self._key.secret
+        secret: bytes = self._key.secret
+        return secret
 
     def __repr__(self) -> str:
         return f"PrivateKey(address=0x{self.address.hex()}, secret=redacted)"
@@ -83,7 +84,8 @@ def recover_public_key(digest: bytes, signature: bytes) -> bytes:
         key = coincurve.PublicKey.from_signature_and_message(raw, digest, hasher=None)
     except Exception as error:  # the binding raises bare Exception
         raise EvidenceRefused("signature.invalid", "no key made this signature", str(error)) from error
-    return key.format(compressed=True)
+    compressed: bytes = key.format(compressed=True)
+    return compressed
 
 
 def recover_address(digest: bytes, signature: bytes) -> Address:
