@@ -10,6 +10,8 @@
 @dev head' = keccak256(abi.encode(TAG, head, index, kind, origin, payer, item_count, fuel_limit, fee_limit, block.number,
     block.timestamp, block.prevrandao, keccak256(payload))), from keccak256(abi.encode(GENESIS_TAG, chain.id, this,
     cluster)). System links: origin is the contract that appended, payer is zero, item count and limits are 0.
+    `submit` and `submit_batch` are two functions since Vyper reserves memory for the largest argument: in one function, a
+    single item would pay some 36,000 gas for room that it does not use.
     Enclaves prove `heads` and `counts` by storage proofs: one slot per field.
     Reverts: "inbox: cluster", "inbox: items", "inbox: fuel limit", "inbox: fee limit", "inbox: program",
     "inbox: callback gas", "inbox: system kind", "inbox: ring", and "fees: balance".
@@ -182,14 +184,14 @@ def request(
     @param args The arguments, ABI-encoded, at most 4,096 bytes.
     @return The request's id.
     """
-    record: IPrograms.Program = staticcall IPrograms(PROGRAMS).programs(program)
-    cluster: bytes32 = record.cluster
+    location: IPrograms.Location = staticcall IPrograms(PROGRAMS).location(program)
+    cluster: bytes32 = location.cluster
     assert cluster != empty(bytes32), "inbox: program"
     assert callback_gas <= MAX_CALLBACK_GAS, "inbox: callback gas"
     # The id needs the index that the link is about to get; `_append` gives out exactly this one.
     index: uint256 = self.counts[cluster]
     request: bytes32 = keccak256(abi_encode(REQUEST_TAG, chain.id, self, cluster, index))
-    payload: Bytes[MAX_REQUEST] = abi_encode(program, record.handle, request, method, callback_gas, args)
+    payload: Bytes[MAX_REQUEST] = abi_encode(program, location.handle, request, method, callback_gas, args)
     self._append(cluster, KIND_REQUEST, msg.sender, msg.sender, 1, fuel_limit, fee_limit, keccak256(payload))
     self.stored_requests[request] = StoredRequest(
         program=program,
@@ -286,7 +288,7 @@ def requests(request: bytes32) -> IInbox.Request:
     return IInbox.Request(
         consumer=convert(stored.packed & (2**CONSUMER_BITS - 1), address),
         program=stored.program,
-        cluster=(staticcall IPrograms(PROGRAMS).programs(stored.program)).cluster,
+        cluster=(staticcall IPrograms(PROGRAMS).location(stored.program)).cluster,
         callback_gas=(stored.packed >> CONSUMER_BITS) & (2**GAS_BITS - 1),
         link=stored.packed >> (CONSUMER_BITS + GAS_BITS),
     )

@@ -219,6 +219,17 @@ def dispute_input_key(program: bytes32, epoch: uint64, key: bytes32, signature: 
     log InputKeyDisputed(program=program, epoch=number, worker=signers[0], recorded_key=recorded, derived_key=key)
 
 
+@external
+@view
+def location(program: bytes32) -> IPrograms.Location:
+    """
+    @notice Where a program runs: all that Inbox needs, in two reads.
+    @param program The program.
+    @return Its cluster and its handle there; cluster zero where there is no such program.
+    """
+    return IPrograms.Location(cluster=self.programs[program].cluster, handle=self.programs[program].handle)
+
+
 @internal
 @view
 def _cluster_of(program: bytes32) -> bytes32:

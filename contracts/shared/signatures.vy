@@ -26,6 +26,6 @@ def recover(digest: bytes32, signature: Bytes[65]) -> address:
         return empty(address)
     s: uint256 = extract32(signature, 32, output_type=uint256)
     v: uint256 = convert(slice(signature, 64, 1), uint256)
-    if s > HALF_ORDER or (v != 27 and v != 28):
+    if s > HALF_ORDER or unsafe_sub(v, 27) > 1:  # wraps for v below 27; costs the same for 27 and 28
         return empty(address)
     return ecrecover(digest, v, extract32(signature, 0, output_type=uint256), s)

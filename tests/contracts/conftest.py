@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
-from tests.contracts.evm import Evm
+from tests.contracts.evm import Evm, KeptConnection
 from tests.contracts.network import TestNetwork
 from tests.support.anvil import run_anvil
-from tests.support.node import RpcClient, run_dev_node
+from tests.support.node import run_dev_node
+
+# Tests look back 30 blocks at most; without this anvil writes every older state to disk, which costs most of its time.
+ANVIL_OPTIONS = ("--prune-history", "64")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,8 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def dev_evm() -> Iterator[Evm]:
     """The development node in a process of its own."""
-    with run_dev_node() as node:
-        yield Evm(node, "devnode")
+    with run_dev_node() as node, closing(KeptConnection(node.url)) as client:
+        yield Evm(client, "devnode")
 
 
 @pytest.fixture(scope="session", params=["devnode", "anvil"])
@@ -30,8 +34,8 @@ def evm(request: pytest.FixtureRequest) -> Iterator[Evm]:
     if request.param == "devnode":
         yield request.getfixturevalue("dev_evm")
         return
-    with run_anvil(hardfork="prague") as anvil:
-        yield Evm(RpcClient(anvil.url), "anvil")
+    with run_anvil(*ANVIL_OPTIONS, hardfork="prague") as anvil, closing(KeptConnection(anvil.url)) as client:
+        yield Evm(client, "anvil")
 
 
 @pytest.fixture(scope="session")

@@ -146,10 +146,13 @@ def test_remove(network: TestNetwork, remover: str) -> None:
 
 def test_members_are_bounded(network: TestNetwork) -> None:
     cluster = network.create_cluster(members=0, quorum=1)
-    for _ in range(64):
-        enclave = network.enclave()
-        network.admit(enclave)
-        network.join(cluster.id, enclave)
+    enclaves = [network.enclave() for _ in range(64)]
+    admissions = [network.admission(enclave) for enclave in enclaves]
+    operator = enclaves[0].operator
+    calls = [(admission, b"", network.sign_admission(admission)) for admission in admissions]
+    network.registry.send_many(operator, "admit", calls, gas=500_000)
+    joins = [(cluster.id, enclave.worker) for enclave in enclaves]
+    network.clusters.send_many(operator, "join", joins, gas=250_000)
     late = network.enclave()
     network.admit(late)
     network.clusters.refuses("clusters: full", "join", cluster.id, late.worker, sender=late.operator.address)

@@ -52,6 +52,6 @@ def test_refusals(directory: Deployed, network: TestNetwork) -> None:
 
 def test_is_bounded(directory: Deployed, network: TestNetwork) -> None:
     owner = network.deployer
-    for index in range(64):
-        directory.send(owner, "set", padded_name(f"name {index}"), network.inbox)
+    calls = [(padded_name(f"name {index}"), network.inbox) for index in range(64)]
+    directory.send_many(owner, "set", calls, gas=200_000)
     directory.refuses("directory: full", "set", padded_name("one more"), network.inbox, sender=owner.address)

@@ -83,6 +83,8 @@ def test_reservation_and_return(network: TestNetwork, payer: PrivateKey) -> None
     assert fees.event(mined, "Deposited")["sender"] == network.inbox.address
     assert fees.read("reservations", cluster.id, index) == (payer.address, 70)
     assert balance_of(network, payer) == 30
+    again = ("reserve", payer.address, cluster.id, index, 1)
+    fees.refuses("fees: reserved", *again, sender=network.inbox.address)
     fees.refuses("fees: not final", "reclaim", cluster.id, index)
     fees.refuses("fees: not reserved", "reclaim", cluster.id, index + 1)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from coprocessor.chain.artifacts import load_artifact
 from coprocessor.codec import abi
 from coprocessor.crypto.hashing import keccak256
+from coprocessor.protocol.layout import mapping_slot
 from coprocessor.protocol.links import LinkKind
 from coprocessor.protocol.statements import InputKeyRecord
 from coprocessor.protocol.system import compute_program_id, decode_instantiation
-from coprocessor.values.identities import ZERO_ADDRESS, ZERO_DIGEST, CodeHash, Digest, ProgramId
+from coprocessor.values.identities import ZERO_ADDRESS, ZERO_DIGEST, CodeHash, Digest, ProgramId, to_hex
 from tests.contracts.evm import Reverted
 from tests.contracts.network import Cluster, Enclave, TestNetwork, ascending, code_hash_of, digest, secret
 
@@ -73,8 +75,8 @@ def test_publish_is_bounded(network: TestNetwork) -> None:
     assert network.programs.event(mined, "CodeChunk")["data"] == largest
     with pytest.raises(Reverted):
         network.programs.read("publish", upload, 1, False, largest + b"\0", sender=me)
-    for index in range(1, 64):
-        network.programs.send(network.deployer, "publish", upload, index, False, b"x")
+    calls = [(upload, index, False, b"x") for index in range(1, 64)]
+    network.programs.send_many(network.deployer, "publish", calls, gas=300_000)
     network.programs.refuses("programs: chunk order", "publish", upload, 64, True, b"x", sender=me)
 
 
@@ -100,6 +102,8 @@ def test_instantiate(network: TestNetwork, cluster: Cluster) -> None:
         "policy": policy,
     }
     assert programs.read("programs", program) == (network.stranger.address, cluster.id, code, 0, policy)
+    assert programs.read("location", program) == (cluster.id, 0)
+    assert programs.read("location", digest("none")) == (ZERO_DIGEST, 0)
     assert programs.read("handles", cluster.id, 0) == program
     link = network.inbox.event(mined, "Link")
     assert (link["kind"], link["cluster"]) == (LinkKind.INSTANTIATE, cluster.id)
@@ -124,6 +128,21 @@ def test_handles_count_per_cluster_and_callees_are_named(network: TestNetwork, c
     other = network.create_cluster(members=0)
     foreign = (code, other.id, digest("caller"), ZERO_DIGEST, callees[:1], b"", 1)
     network.programs.refuses("programs: callee", "instantiate", *foreign)
+
+
+def test_handles_are_bounded(network: TestNetwork, cluster: Cluster) -> None:
+    """On anvil alone, which lets a test write the counter that nobody could fill."""
+    if network.evm.name != "anvil":
+        pytest.skip("the development node has no way to write storage")
+    slot = mapping_slot(load_artifact("Programs").storage_layout["handle_count"].to_bytes(32, "big"), cluster.id)
+    for used, is_refused in ((2**32 - 1, False), (2**32, True)):
+        word = to_hex(used.to_bytes(32, "big"))
+        network.evm.client.call("anvil_setStorageAt", to_hex(network.programs.address), to_hex(slot), word)
+        call = ("instantiate", network.publish(), cluster.id, digest("salt"), ZERO_DIGEST, [], b"", 1)
+        if is_refused:
+            network.programs.refuses("programs: handles", *call)
+        else:
+            network.programs.read(*call)
 
 
 def test_instantiate_refuses(network: TestNetwork, cluster: Cluster) -> None:

@@ -130,8 +130,7 @@ def test_admission_expires_with_the_chains_time(network: TestNetwork) -> None:
 
 def test_admission_refuses_a_block_whose_hash_is_gone(network: TestNetwork) -> None:
     enclave = network.enclave()
-    network.evm.mine(258)
-    old = network.evm.block_number() - 257
+    old = network.evm.block_without_hash()
     changes = {"block_number": old, "block_hash": network.evm.block_hash(old)}
     refuse_admission(network, "registry: block", enclave, network.admission(enclave, **changes))
 
