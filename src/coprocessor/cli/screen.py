@@ -11,7 +11,7 @@ from typing import Any
 
 from coprocessor.values.errors import CoprocessorError
 
-__all__ = ["SIMULATED", "Screen", "to_json_value"]
+__all__ = ["SIMULATED", "Screen", "to_json_value", "to_text"]
 
 SIMULATED = "SIMULATED TEE: this network accepts simulated hardware; nothing on it is secret"
 
@@ -93,3 +93,8 @@ def to_json_value(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [to_json_value(item) for item in value]
     return value
+
+
+def to_text(value: Any) -> str:
+    """A result as people read it: text as it is, everything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(to_json_value(value), ensure_ascii=False)

@@ -9,8 +9,8 @@ from typing import Any
 from coprocessor.chain.node import TransactionReceipt
 from coprocessor.client.chain_state import wait_for
 from coprocessor.client.sealing import SealedItem
-from coprocessor.client.session import Session
-from coprocessor.client.settled import SettledOutput, SettledReceipt, fetch_settled_output, find_settled_receipt
+from coprocessor.client.session import Session, SettledReceipt
+from coprocessor.client.settled import SettledOutput, fetch_settled_output, find_settled_receipt
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.protocol.commands import derive_reply_secret
 from coprocessor.protocol.items import encode_items

@@ -10,8 +10,8 @@ from typing import Any
 
 from coprocessor.chain.code import publish_code
 from coprocessor.client.chain_state import wait_for
-from coprocessor.client.session import Session
-from coprocessor.client.settled import SettledReceipt, fetch_settled_output, find_settled_receipt
+from coprocessor.client.session import Session, SettledReceipt
+from coprocessor.client.settled import fetch_settled_output, find_settled_receipt
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.protocol.interface import Interface, parse_interface
 from coprocessor.protocol.outputs import Status

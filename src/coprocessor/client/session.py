@@ -17,9 +17,30 @@ from coprocessor.client.target import Target
 from coprocessor.client.workers import Workers, WorkersApi
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.values.errors import EvidenceRefused
-from coprocessor.values.identities import Address, NetworkId
+from coprocessor.values.identities import Address, ClusterId, Digest, NetworkId, StateRoot
 
-__all__ = ["Session", "open_session"]
+__all__ = ["Session", "SettledReceipt", "open_session"]
+
+
+@dataclass(frozen=True, slots=True)
+class SettledReceipt:
+    """A final receipt, proven by storage.
+
+    Args:
+        number: in its cluster.
+        first: links settled before it.
+        to: links settled after it.
+        new_root: state root.
+        outputs_root: over its outputs.
+        block_number: the finalised block under which it was proven.
+    """
+
+    number: int
+    first: int
+    to: int
+    new_root: StateRoot
+    outputs_root: Digest
+    block_number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +55,7 @@ class Session:
     programs: ProgramRecords
     sealer: Sealer
     senders: dict[Address, TransactionSender]
+    final_receipts: dict[ClusterId, list[SettledReceipt]]
 
     @property
     def network_id(self) -> NetworkId:
@@ -92,4 +114,5 @@ async def open_session(target: Target, rpc: str | None = None) -> Session:
         programs=ProgramRecords(contracts, chain),
         sealer=Sealer(target.network, target.id),
         senders={},
+        final_receipts={},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coprocessor.client.session import Session
+from coprocessor.client.session import Session, SettledReceipt
 from coprocessor.client.workers import ServedOutput, WorkerEndpoint
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.protocol import layout
@@ -12,30 +12,9 @@ from coprocessor.protocol.outputs import public_plaintext_hash, verify_output
 from coprocessor.values.errors import EvidenceRefused
 from coprocessor.values.identities import ZERO_DIGEST, ClusterId, Digest, StateRoot
 
-__all__ = ["SettledOutput", "SettledReceipt", "fetch_settled_output", "find_settled_receipt"]
+__all__ = ["SettledOutput", "fetch_settled_output", "find_settled_receipt"]
 
 _FIELDS = ("to", "root", "outputs_root", "final_block")
-
-
-@dataclass(frozen=True, slots=True)
-class SettledReceipt:
-    """A final receipt, proven by storage.
-
-    Args:
-        number: in its cluster.
-        first: links settled before it.
-        to: links settled after it.
-        new_root: state root.
-        outputs_root: over its outputs.
-        block_number: the finalised block under which it was proven.
-    """
-
-    number: int
-    first: int
-    to: int
-    new_root: StateRoot
-    outputs_root: Digest
-    block_number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +26,21 @@ class SettledOutput:
 
 
 async def find_settled_receipt(session: Session, cluster: ClusterId, link: int) -> SettledReceipt | None:
-    """The final receipt that covers a link, or None while there is none.
+    """The final receipt that covers a link, or None while there is none; a final one is remembered.
 
     Raises:
         EvidenceRefused: the receipt is contested (``receipt.frozen``), or the node leads to another one.
     """
+    for known in session.final_receipts.get(cluster, ()):
+        if known.first <= link < known.to:
+            return known
+    found = await _look(session, cluster, link)
+    if found is not None:
+        session.final_receipts.setdefault(cluster, []).append(found)
+    return found
+
+
+async def _look(session: Session, cluster: ClusterId, link: int) -> SettledReceipt | None:
     head = await session.chain.refresh()
     count_slot, receipts_slot = layout.settled(cluster, "count"), layout.settled(cluster, "receipts")
     progress = await session.chain.prove({"Settlement": [count_slot, receipts_slot]}, head)

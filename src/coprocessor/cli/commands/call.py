@@ -8,7 +8,7 @@ import argparse
 from typing import Any
 
 from coprocessor.cli.options import add_author, add_network
-from coprocessor.cli.screen import Screen, to_json_value
+from coprocessor.cli.screen import Screen, to_text
 from coprocessor.cli.session import run_on_network
 from coprocessor.client.calls import RESULT_SECONDS, CallHandle, CallOutcome, estimate, failure_of, submit
 from coprocessor.client.network import AsyncNetwork, AsyncProgram
@@ -118,5 +118,5 @@ def _show(screen: Screen, outcome: CallOutcome) -> None:
     for event in outcome.events:
         screen.say(f"event {event.name}: {event.data.decode('utf-8', 'replace')}")
     if outcome.status is Status.OK:
-        screen.say(f"result: {to_json_value(outcome.value)!r}")
+        screen.say(f"result: {to_text(outcome.value)}")
     screen.say(f"proven: {outcome.place.index} at block {outcome.block_number}, fuel {outcome.fuel}")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 
 from coprocessor.cli.options import add_author, add_network
-from coprocessor.cli.screen import Screen, to_json_value
+from coprocessor.cli.screen import Screen, to_text
 from coprocessor.cli.session import run_on_network
 from coprocessor.client.network import AsyncNetwork
 from coprocessor.client.queries import ask
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             encoded = method.encode_words(arguments.arguments)
             caller = net.author if arguments.as_caller or arguments.key else None
             answer = await ask(net.session, program.record, method, encoded, caller)
-        screen.say(f"result: {to_json_value(answer.value)!r}")
+        screen.say(f"result: {to_text(answer.value)}")
         screen.say(f"block {answer.block_number}, {answer.executed_links} links executed")
         screen.say(f"worker {to_hex(answer.worker)}")
         fields = {

@@ -11,10 +11,11 @@ from coprocessor.cli.options import DEFAULT_NETWORK
 from coprocessor.cli.screen import Screen
 from coprocessor.client.target import load_target
 from coprocessor.protocol.genesis import compute_network_id
+from coprocessor.protocol.output_body import decode_output_body
 from coprocessor.protocol.outputs import Status
 from coprocessor.protocol.receipt_file import MAX_RECEIPT_FILE
 from coprocessor.protocol.receipt_verdict import Verdict, verify_receipt
-from coprocessor.values.errors import CallerMisuse
+from coprocessor.values.errors import CallerMisuse, MalformedInput
 from coprocessor.values.identities import to_hex
 from coprocessor.values.network import Network
 
@@ -65,11 +66,26 @@ def _show(verdict: Verdict, screen: Screen) -> None:
         return
     screen.say(f"VERIFIED: output {verdict.index} of program {to_hex(verdict.program or b'')}")
     screen.say(f"outcome: {Status(verdict.status or 0).name.lower()}, fuel {verdict.fuel}")
+    if verdict.plaintext is not None:
+        screen.say(f"output: {_readable(verdict.plaintext)}")
     screen.say(f"output digest: {to_hex(verdict.output_digest or b'')}")
     screen.say(f"network: {fingerprint}, block {verdict.block_number}")
     screen.say("this rests on")
     for sentence in verdict.trusted:
         screen.say(f"  - {sentence}")
+
+
+def _readable(plaintext: bytes) -> str:
+    """The result inside a command's output, or a public output as it is: text where it is text."""
+    try:
+        body = decode_output_body(plaintext)
+        plaintext = body.result or body.message.encode("utf-8")
+    except MalformedInput:
+        pass  # a public output has no body around it
+    try:
+        return plaintext.decode("utf-8") if plaintext.decode("utf-8").isprintable() else to_hex(plaintext)
+    except UnicodeDecodeError:
+        return to_hex(plaintext)
 
 
 def _fields(verdict: Verdict, anchor: Network | None) -> dict[str, object]:
