@@ -34,11 +34,11 @@ class Screen:
     def say(self, text: str) -> None:
         """A line of text for people; nothing with ``--json``."""
         if not self.as_json:
-            print(text, flush=True)
+            print(_printable(text), flush=True)
 
     def note(self, text: str) -> None:
         """A line beside the result, on stderr."""
-        print(text, file=sys.stderr, flush=True)
+        print(_printable(text), file=sys.stderr, flush=True)
 
     def warn_simulated(self, simulated: bool) -> None:
         """Says that the hardware is simulated, where it is."""
@@ -82,6 +82,11 @@ class Screen:
         finally:
             finished.set()
             watcher.join()
+
+
+def _printable(text: str) -> str:
+    """Without control characters: what programs and peers say must not command the terminal."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)
 
 
 def to_json_value(value: Any) -> Any:
