@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 from component import flatten, read_component
-from glue import GUEST_EXPORTS, write_glue
+from glue import FILE_FUNCTIONS, GUEST_EXPORTS, write_glue
 from wasm_binary import finish_module, trim_module
 
 HERE = Path(__file__).resolve().parent
@@ -71,7 +71,7 @@ def install_tools() -> None:
 def build(folder: Path) -> bytes:
     """The finished core module."""
     component = componentize(folder)
-    flattened = flatten(read_component(component), export="call")
+    flattened = flatten(read_component(component), export="call", replaced=FILE_FUNCTIONS)
     (folder / "glue.wat").write_text(write_glue(flattened))
     run_binaryen(folder, "wasm-as", "glue.wat", "-o", "glue.wasm")
     arguments = []
@@ -94,8 +94,7 @@ def componentize(folder: Path) -> bytes:
     shutil.copytree(ROOT / "src" / "phat", sources / "phat", ignore=ignored)
     command = [str(BUILD_VENV / "bin" / "componentize-py"), "-q", "-d", str(HERE / "wit"), "-w", "guest"]
     command += ["componentize", "--stub-wasi", "app", "-p", str(sources), "-o", str(folder / "component.wasm")]
-    environment = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    run(command, cwd=folder, env=environment | {"PYTHONHASHSEED": "0"})
+    run(command, cwd=folder)
     return (folder / "component.wasm").read_bytes()
 
 
@@ -144,9 +143,12 @@ def run_binaryen(folder: Path, tool: str, *arguments: str) -> None:
     run(["node", str(binaryen(tool)), *arguments, *FEATURES], cwd=folder)
 
 
-def run(command: list[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
+def run(command: list[str], cwd: Path | None = None) -> None:
+    """Runs a tool; those that were installed beside this interpreter (uv, npm, node) come first."""
     print("$", " ".join(Path(part).name for part in command[:4]), file=sys.stderr)
-    subprocess.run(command, check=True, cwd=cwd, env=env)
+    kept = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    subprocess.run(command, check=True, cwd=cwd, env=kept | {"PATH": path})
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ reader has not seen makes it raise, since a wrong guess would give a wrong guest
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from wasm_binary import (
@@ -206,12 +207,13 @@ class Flattened:
     memory: tuple[str, str]
 
 
-def flatten(component: Component, export: str) -> Flattened:
+def flatten(component: Component, export: str, replaced: Collection[str]) -> Flattened:
     """Rewrites every instantiated module so that its imports name the module that defines them.
 
     Args:
         component: what ``read_component`` gave.
         export: core name of the function that the world exports.
+        replaced: names of WASI functions that the glue offers instead of componentize-py's trapping stubs.
 
     Raises:
         ValueError: if a merged module needs a canonical built-in, or the export is missing.
@@ -220,7 +222,7 @@ def flatten(component: Component, export: str) -> Flattened:
     modules = []
     for index, instance in enumerate(component.instances):
         if isinstance(instance, Instantiation):
-            rewritten = _rewrite_imports(component, instance, lowered)
+            rewritten = _rewrite_imports(component, instance, lowered, replaced)
             modules.append((module_name(index), rewritten))
     lift, call = _find_lift(component, export)
     return Flattened(
@@ -252,7 +254,9 @@ def _location(component: Component, sort: int, index: int) -> tuple[str, str]:
     return module_name(item.instance), item.name
 
 
-def _rewrite_imports(component: Component, instance: Instantiation, lowered: set[str]) -> bytes:
+def _rewrite_imports(
+    component: Component, instance: Instantiation, lowered: set[str], replaced: Collection[str]
+) -> bytes:
     result = bytearray(CORE_PREAMBLE)
     for section, body in read_sections(component.modules[instance.module]):
         if section == CUSTOM:
@@ -265,6 +269,8 @@ def _rewrite_imports(component: Component, instance: Instantiation, lowered: set
                     raise ValueError(f"module imports the canonical built-in {item.name}")
                 if isinstance(item, Lowered):
                     lowered.add(item.name)
+                    imports.append(Import(GLUE, item.name, wanted.description))
+                elif item.name in replaced:
                     imports.append(Import(GLUE, item.name, wanted.description))
                 else:
                     imports.append(Import(module_name(item.instance), item.name, wanted.description))

@@ -24,6 +24,24 @@ GUEST_IMPORTS: dict[str, tuple[int, bool]] = {
 
 GUEST_EXPORTS = ["memory", "phat_alloc", "phat_call"]
 
+# CPython looks for the text of a faulty line in a file, before it takes the source that it has. These functions say
+# that there is no such file; componentize-py's stubs would trap. Each writes a result into its last parameter.
+_NO_ENTRY = 20
+FILE_FUNCTIONS: dict[str, str] = {
+    "get-directories": """(param $area i32)
+    (i32.store (local.get $area) (i32.const 4))
+    (i32.store offset=4 (local.get $area) (i32.const 0))""",
+    "[method]descriptor.open-at": f"""(param i32 i32 i32 i32 i32 i32) (param $area i32)
+    (i32.store8 (local.get $area) (i32.const 1))
+    (i32.store8 offset=4 (local.get $area) (i32.const {_NO_ENTRY}))""",
+    "[method]descriptor.readlink-at": f"""(param i32 i32 i32) (param $area i32)
+    (i32.store8 (local.get $area) (i32.const 1))
+    (i32.store8 offset=4 (local.get $area) (i32.const {_NO_ENTRY}))""",
+    "[method]descriptor.stat-at": f"""(param i32 i32 i32 i32) (param $area i32)
+    (i32.store8 (local.get $area) (i32.const 1))
+    (i32.store8 offset=8 (local.get $area) (i32.const {_NO_ENTRY}))""",
+}
+
 
 def write_glue(flattened: Flattened) -> str:
     """The glue as WebAssembly text.
@@ -52,6 +70,7 @@ def write_glue(flattened: Flattened) -> str:
             f'  (import "{call[0]}" "{call[1]}" (func $call (param i32 i32) (result i32)))',
             '  (export "memory" (memory $memory))',
             *functions,
+            *(f'  (func (export "{name}") {body})' for name, body in FILE_FUNCTIONS.items()),
             _ALLOC,
             _CALL,
             ")",

@@ -77,7 +77,7 @@ def decode_arguments(parameters: Sequence[tuple[str, Schema]], data: bytes) -> l
     """
     kinds = tuple(kind for _, kind in parameters)
     try:
-        values = _decode_sequence(kinds, data, 0)
+        values, _ = _decode_sequence(kinds, data, 0)
     except (IndexError, ValueError):
         raise Mismatch("the ABI encoding of the parameters", f"{len(data)} bytes that are not") from None
     if _encode_sequence(kinds, values) != data:
@@ -177,21 +177,26 @@ def _encode(kind: Schema, value: Any) -> bytes:
     return len(data).to_bytes(_WORD) + data + bytes(-len(data) % _WORD)
 
 
-def _decode_sequence(kinds: Sequence[Schema], data: bytes, base: int) -> list[Any]:
-    values, position = [], base
+def _decode_sequence(kinds: Sequence[Schema], data: bytes, base: int) -> tuple[list[Any], int]:
+    """Values and where their tail ends. Tails must follow one another, so the work is linear in ``data``."""
+    values: list[Any] = []
+    position, tail = base, base + sum(map(_head_size, kinds))
     for kind in kinds:
         if _is_dynamic(kind):
-            values.append(_decode(kind, data, base + _decode_size(data, position)))
+            if base + _decode_size(data, position) != tail:
+                raise ValueError("a tail that does not follow the one before")
+            value, tail = _decode(kind, data, tail)
         else:
-            values.append(_decode(kind, data, position))
+            value, _ = _decode(kind, data, position)
+        values.append(value)
         position += _head_size(kind)
-    return values
+    return values, tail
 
 
-def _decode(kind: Schema, data: bytes, position: int) -> Any:
+def _decode(kind: Schema, data: bytes, position: int) -> tuple[Any, int]:
     if isinstance(kind, _COMPOSITE):
-        values = _decode_sequence(_items(kind), data, position)
-        return tuple(values) if isinstance(kind, schema.TupleSchema) else kind.kind(*values)
+        values, end = _decode_sequence(_items(kind), data, position)
+        return (tuple(values) if isinstance(kind, schema.TupleSchema) else kind.kind(*values)), end
     if isinstance(kind, schema.ListSchema):
         count = _decode_size(data, position)
         if count * _head_size(kind.item) > len(data) - position - _WORD:
@@ -202,8 +207,8 @@ def _decode(kind: Schema, data: bytes, position: int) -> Any:
         chunk = data[start : start + size]
         if len(chunk) != size:
             raise ValueError("truncated")
-        return chunk.decode() if isinstance(kind, schema.StrSchema) else chunk
-    return _decode_word(kind, _word(data, position))
+        return (chunk.decode() if isinstance(kind, schema.StrSchema) else chunk), start + size + -size % _WORD
+    return _decode_word(kind, _word(data, position)), position + _WORD
 
 
 def _decode_word(kind: Schema, word: bytes) -> Any:

@@ -28,7 +28,8 @@ class Surroundings(Contract):
     @query
     def header(self) -> tuple[Address, Digest, Address, Digest, int, int, int, int, int]:
         e = self.env
-        return (e.caller, e.program, e.origin, e.request_id, e.block_number, e.timestamp, e.link, e.position, e.chain_id)
+        ids = (e.caller, e.program, e.origin, e.request_id)
+        return (*ids, e.block_number, e.timestamp, e.link, e.position, e.chain_id)
 
     @request
     def who_asks(self) -> tuple[Address, Digest]:
@@ -154,9 +155,7 @@ def test_calls_to_other_programs(world: World) -> None:
 def test_a_failing_callee_can_be_caught(world: World) -> None:
     program = world.load(SOURCE)
     program.host.answer_call = lambda target, data: b"\x01too poor"
-    assert command(program, "ask_and_go_on").value == (
-        f"1 too poor | program 0x{'00' * 32} add reverted: too poor"
-    )
+    assert command(program, "ask_and_go_on").value == (f"1 too poor | program 0x{'00' * 32} add reverted: too poor")
     program.host.answer_call = lambda target, data: b"\x03add(a): wrong"
     assert "add refused the arguments: add(a): wrong" in command(program, "ask_and_go_on").value
     program.host.answer_call = lambda target, data: b"\x01no"

@@ -65,7 +65,8 @@ class Store(Contract):
 
     @query
     def all(self) -> tuple[int, float, bool, bytes, Digest, tuple[int, str], int | None, Colour, Item | None]:
-        return (self.count, self.ratio, self.flag, self.blob, self.digest, self.pair, self.maybe, self.colour, self.item)
+        simple = (self.count, self.ratio, self.flag, self.blob, self.digest)
+        return (*simple, self.pair, self.maybe, self.colour, self.item)
 
     @command
     def change_in_place(self) -> None:

@@ -4,18 +4,23 @@ This is courtesy, not confinement: the module imports nothing but guest ABI v1, 
 calls would end in a trap. With them an author reads what to use instead.
 """
 
+# Replacing attributes of modules and classes is this module's purpose.
+# mypy: disable-error-code="attr-defined, method-assign"
+
 from __future__ import annotations
 
 import builtins
 import datetime
 import gc
 import io
+import logging
 import os
 import random
 import secrets
 import sys
 import threading
 import time
+import types
 import uuid
 from collections.abc import Callable
 from types import ModuleType
@@ -43,6 +48,8 @@ def install() -> None:
     _guard_entropy()
     _guard_files()
     _refuse(threading.Thread, ["start"], _THREADS, "threading.Thread")
+    _refuse(sys.modules["_thread"], ["start_new_thread", "start_new", "start_joinable_thread"], _THREADS, "_thread")
+    _still_logging()
     _refuse(builtins, ["input", "breakpoint"], _SYSTEM, "")
 
 
@@ -72,6 +79,15 @@ def _guard_time() -> None:
         {name: classmethod(_refusal(f"datetime.{name}", _TIME)) for name in ("now", "utcnow", "today")},
     )
     _patch_type(datetime.date, {"today": classmethod(_refusal("date.today", _TIME))})
+
+
+def _still_logging() -> None:
+    """``logging`` works, with the start of 1970 as the time of every record."""
+    logging.time = types.SimpleNamespace(
+        time=lambda: 0.0, time_ns=lambda: 0, localtime=time.gmtime, gmtime=time.gmtime, strftime=time.strftime
+    )
+    logging._startTime = 0
+    logging.logThreads = logging.logMultiprocessing = logging.logProcesses = logging.logAsyncioTasks = False
 
 
 def _needs_argument(name: str, original: Callable[..., Any], count: int) -> Callable[..., Any]:
@@ -119,6 +135,7 @@ def _guard_files() -> None:
         owner.open = _refusal("open", _FILES, UnavailableFile)
     for owner in (io, sys.modules["_io"]):
         _refuse(owner, ["open_code"], _FILES, "io", UnavailableFile)
+        owner.FileIO = type("FileIO", (owner.FileIO,), {"__new__": _refusal("io.FileIO", _FILES, UnavailableFile)})
     os.environ.clear()
     for module in (os, sys.modules["posix"]):
         _refuse(module, _system_calls(module), _SYSTEM, "os", UnavailableFile)
@@ -133,5 +150,5 @@ def _system_calls(module: ModuleType) -> list[str]:
         name
         for name, value in vars(module).items()
         if callable(value) and name not in _OS_KEPT and not isinstance(value, type)
-        and (name in wrappers or name in posix) and name != "urandom" and not name.startswith("_")
+        and (name in wrappers or name in posix) and name != "urandom" and (name == "_exit" or not name.startswith("_"))
     ]  # fmt: skip

@@ -24,14 +24,19 @@ def pack() -> list[bytes | None]:
     top = id(_block(_HEADROOM_BYTES))
     count = 0
     for size in _SIZES:
-        while count < _MOST_BLOCKS:
-            block = _block(size)
-            if id(block) >= top:
-                break
-            kept[count] = block
-            count += 1
-        block = None
+        count = _fill(kept, count, size, top)
     return kept
+
+
+def _fill(kept: list[bytes | None], count: int, size: int, top: int) -> int:
+    """Blocks of one size until they come from above ``top``; returns how many are kept now."""
+    while count < _MOST_BLOCKS:
+        block = _block(size)
+        if id(block) >= top:
+            break
+        kept[count] = block
+        count += 1
+    return count
 
 
 def _block(size: int) -> bytes:

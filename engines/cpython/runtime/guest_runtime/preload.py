@@ -11,7 +11,7 @@ configparser contextlib contextvars copy copyreg csv dataclasses datetime decima
 fractions functools graphlib gzip hashlib heapq hmac html html.entities html.parser inspect io ipaddress itertools
 json keyword linecache locale logging math numbers operator os os.path pathlib pickle pprint queue quopri random re
 reprlib secrets shlex stat statistics string string.templatelib stringprep struct sys textwrap threading time
-timeit token tokenize tomllib traceback types typing unicodedata urllib urllib.parse uuid warnings weakref
+token tokenize tomllib traceback types typing unicodedata urllib urllib.parse uuid warnings weakref
 xml.etree.ElementTree zlib zoneinfo phat
 """.split()  # noqa: SIM905
 
