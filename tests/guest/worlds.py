@@ -129,8 +129,6 @@ def request(program: Loaded, method: str, data: bytes, **header: Any) -> Reply:
 class World(Protocol):
     """Where contracts run."""
 
-    name: str
-
     def load(self, source: str) -> Loaded:
         """Loads a contract of one file. Raises LoadFailed."""
         ...
@@ -138,8 +136,6 @@ class World(Protocol):
 
 class HostWorld:
     """The SDK in this interpreter."""
-
-    name = "host"
 
     def load(self, source: str) -> Loaded:
         module = types.ModuleType("contract")
@@ -172,7 +168,6 @@ class GuestWorld:
     """The packed guest in the sandbox: a fresh instance for each call."""
 
     guest: CompiledModule
-    name: str = "guest"
 
     def load(self, source: str) -> GuestProgram:
         return self.load_files({"contract.py": source})

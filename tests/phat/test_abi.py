@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import eth_abi
+import eth_abi.abi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +28,7 @@ def schemas(*hints: Any) -> list[tuple[str, Schema]]:
 
 
 def encode(hints: tuple[Any, ...], values: list[Any]) -> bytes:
-    return abi.encode_result(schema_of(tuple[hints], "r"), tuple(values))
+    return abi.encode_result(schema_of(tuple.__class_getitem__(hints), "r"), tuple(values))
 
 
 # Solidity documentation, "Contract ABI Specification", sections "Examples" and "Use of Dynamic Types".
@@ -84,7 +84,7 @@ def test_against_an_independent_encoder(data: st.DataObject) -> None:
     parameters = schemas(*(hint for hint, _, _ in chosen))
     assert abi.signature("f", [schema for _, schema in parameters]) == f"f({','.join(name for _, name, _ in chosen)})"
     plain = [value.hex() if isinstance(value, Address) else value for value in values]
-    expected = eth_abi.encode([name for _, name, _ in chosen], plain)
+    expected = eth_abi.abi.encode([name for _, name, _ in chosen], plain)
     assert encode(tuple(hint for hint, _, _ in chosen), values) == expected
     assert abi.decode_arguments(parameters, expected) == values
 
