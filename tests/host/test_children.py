@@ -15,7 +15,7 @@ import pytest
 from coprocessor.host import children
 from coprocessor.host.children import Child
 from coprocessor.host.supervisor import Supervisor, UpOptions
-from coprocessor.values.errors import CallerMisuse, PeerUnreachable
+from coprocessor.values.errors import CallerMisuse, EvidenceRefused, PeerUnreachable
 
 SLEEPER = [sys.executable, "-c", "import signal; signal.pause()"]
 
@@ -69,12 +69,13 @@ def test_a_child_that_keeps_ending_has_failed_and_its_log_says_why(
 def test_a_stubborn_child_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(children, "STOP_SECONDS", 0.2)
     ready = tmp_path / "ready"
-    program = f"import signal, pathlib; signal.signal(signal.SIGTERM, signal.SIG_IGN); pathlib.Path({str(ready)!r}).touch()"
+    deaf = "import signal, pathlib; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    program = f"{deaf}; pathlib.Path({str(ready)!r}).touch()"
 
     async def test(child: Child, events: list[str]) -> None:
         await until(ready.exists)
 
-    with_child([sys.executable, "-c", f"{program}; signal.pause()\nwhile True: signal.pause()"], tmp_path, test)
+    with_child([sys.executable, "-c", f"{program}\nwhile True: signal.pause()"], tmp_path, test)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells orphans on Linux alone")
@@ -134,7 +135,7 @@ def test_no_simulation_is_refused_where_there_is_nothing_else(
 ) -> None:
     monkeypatch.setattr("coprocessor.attesters.detect.BACKENDS", ())
     supervisor = Supervisor(UpOptions(data=tmp_path, allow_simulated=False))
-    with pytest.raises(CallerMisuse) as caught:
+    with pytest.raises(EvidenceRefused) as caught:
         asyncio.run(supervisor.run(lambda summary: None))
     assert caught.value.code == "attestation.simulated_refused"
     assert not (tmp_path / "network.json").exists()

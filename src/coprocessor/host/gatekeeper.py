@@ -136,6 +136,7 @@ class GatekeeperHost:
             self._progress.enter("boot")
             await self._trying.until_done("boot", lambda: self._boot(enclave))
             self._enclave = enclave
+            self._progress.clear("enclave")
             self._progress.enter("running" if self._file.load() else "awaiting genesis")
             await until_first_ends(self._trying.for_ever("chain", self._follow), self._watch(enclave))
         finally:

@@ -14,6 +14,7 @@ from coprocessor.host.enclave_process import EnclaveProcess
 from coprocessor.host.worker_options import Surroundings
 from coprocessor.protocol.links import Link, LinkKind
 from coprocessor.protocol.system import decode_member
+from coprocessor.values.errors import EvidenceRefused
 from coprocessor.values.identities import WorkerId
 
 __all__ = ["LinkFeed"]
@@ -45,10 +46,15 @@ class LinkFeed:
         """Links read from the chain."""
         return self._follower.next_index
 
-    async def feed(self, last_block: int) -> None:
+    async def feed(self, last_block: int, expected: int) -> None:
         """Passes on the links up to and including a finalised block.
 
+        Args:
+            last_block: the block.
+            expected: number of links that the chain proves to exist at it.
+
         Raises:
+            EvidenceRefused: the node kept links back (``inbox.withheld``).
             EnclaveRefused: they do not replay to the proven head, or the enclave's buffer is full.
             ResponseMalformed, ChainUnreachable, RpcError: as the node does.
         """
@@ -60,6 +66,13 @@ class LinkFeed:
                 await self._enclave.request(m.Links(tuple(_to_data(link) for link in part)), m.LinksAccepted)
             self._note(links)
             self._places = [*self._places, (self._follower.next_index, self._follower.next_block)][-_KEPT_PLACES:]
+        if self.count < expected:
+            raise EvidenceRefused(
+                "inbox.withheld",
+                f"the node gave {self.count} links, the chain proves {expected} at block {last_block}",
+                "it dropped logs, or does not have them yet",
+                "ask another node if this lasts",
+            )
         self._must_rewind = False
 
     async def _rewind(self) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from coprocessor.chain.proofs import NamedProof
 from coprocessor.host.feed import Wanted
 from coprocessor.protocol import layout
 from coprocessor.values.identities import ClusterId, ProgramId, WorkerId
 
-__all__ = ["committee", "progress", "worker_standing"]
+__all__ = ["committee", "progress", "proven_links", "worker_standing"]
 
 _WORKER_FIELDS = ("operator", "platform", "role", "signer", "sealing_key", "expires", "revoked")
 
@@ -50,3 +51,15 @@ def progress(cluster: ClusterId, epoch: int, programs: Iterable[ProgramId]) -> W
     if keys:
         wanted["Programs"] = keys
     return wanted
+
+
+def proven_links(cluster: ClusterId, proofs: Iterable[NamedProof]) -> int:
+    """The number of links in the cluster's inbox, from proofs of ``progress`` that the enclave has accepted."""
+    asked = layout.inbox_count(cluster)
+    return next(
+        slot.value
+        for proof in proofs
+        if proof.contract == "Inbox"
+        for slot in proof.answer.slots
+        if slot.slot == asked
+    )

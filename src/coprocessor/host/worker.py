@@ -85,11 +85,11 @@ class WorkerHost:
             except FreshEnclaveNeeded as reason:
                 _log.info("worker: a fresh enclave is needed (%s)", reason)
             server.life = None
+            around.progress.enter("starting")
             if asyncio.get_running_loop().time() - started > 2 * LONGEST_RESTART_PAUSE:
                 pause = 0.5
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_RESTART_PAUSE)
-            around.progress.enter("starting")
 
 
 def run_worker(options: WorkerOptions, on_ready: Callable[[str], None] | None = None) -> None:

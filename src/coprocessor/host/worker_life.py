@@ -97,6 +97,7 @@ class WorkerLife:
         feed = ChainFeed(around.node, around.network.configuration, enclave)
         enrolment = self.enrolment = Enrolment(around, enclave, feed)
         await self._enter("boot", enrolment.boot)
+        around.progress.clear("enclave")
         self.links = LinkFeed(around, enclave)
         signer = Address(enrolment.booted.signer)
         self.settler = Settler(around, enclave, self.links, enrolment.worker, signer)
@@ -132,8 +133,8 @@ class WorkerLife:
             return False
         self._must_prove = False
         wanted = slots.progress(self._around.cluster, self.epoch, self.courier.programs)
-        await feed.prove(wanted, head.number)
-        await self.links.feed(head.number)
+        proofs = await feed.prove(wanted, head.number)
+        await self.links.feed(head.number, slots.proven_links(self._around.cluster, proofs))
         await self.settled.update(head.number)
         self._proven_block = head.number
         self._tell()

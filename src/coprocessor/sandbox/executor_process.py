@@ -98,7 +98,10 @@ def serve(channel: socket.socket) -> None:
             write_frame(channel, EXECUTOR_REPLIES.encode(ExecutorFailed(error.code, str(error), is_fatal=False)))
             continue
         reply = executor.handle(request)
-        write_frame(channel, EXECUTOR_REPLIES.encode(reply))
+        try:
+            write_frame(channel, EXECUTOR_REPLIES.encode(reply))
+        except BrokenPipeError:  # the core is gone, and with it everybody who could read the reply
+            return
         if isinstance(request, Stop) or (isinstance(reply, ExecutorFailed) and reply.is_fatal):
             return
 
