@@ -8,10 +8,8 @@ import re
 from pathlib import Path
 
 from coprocessor import connect
-from coprocessor.crypto.secp256k1 import PrivateKey
-from tests.e2e.conftest import COUNTER
+from tests.e2e.conftest import COUNTER, fund
 from tests.support.live import LiveNetwork, phat, running_network, worker_process, write_key
-from tests.support.node import RpcClient
 
 
 def descendants(pid: int) -> list[int]:
@@ -89,7 +87,7 @@ def test_a_stranger_joins_with_the_network_file_alone_and_a_second_network_is_an
     network_file.parent.mkdir()
     with running_network(tmp_path / "other", "--workers", "0") as other:
         network_file.write_text(other.file.read_text())
-        _fund(other, operator)
+        fund(other, operator)
         with worker_process(network_file, operator, tmp_path / "stranger" / "data"):
             program = phat("deploy", str(COUNTER), "--arg", "start=1", "--network", str(network_file))["program"]
             assert phat("call", program, "add", "2", "--network", str(network_file))["result"] == 3
@@ -114,11 +112,3 @@ def test_an_interrupted_network_goes_on_where_it_stopped(tmp_path: Path) -> None
 def test_no_simulated_is_refused(tmp_path: Path) -> None:
     answer = phat("up", "--data", str(tmp_path / "none"), "--no-simulated", fails=True)
     assert (answer["ok"], answer["code"]) == (False, "attestation.simulated_refused")
-
-
-def _fund(network: LiveNetwork, operator: Path) -> None:
-    """Gives an operator's account gas money."""
-    address = PrivateKey(bytes.fromhex(operator.read_text().strip()[2:])).address
-    rpc = RpcClient(network.hints["rpc"])
-    sender = rpc.call("eth_accounts")[1]
-    rpc.call("eth_sendTransaction", {"from": sender, "to": "0x" + address.hex(), "value": hex(10**20)})
