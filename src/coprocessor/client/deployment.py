@@ -60,7 +60,7 @@ class Deployment:
 def open_package(path: str | Path) -> CodePackage:
     """The package of a project: a Python file or folder, or a ``.wasm`` with its ``.interface.json``.
 
-    Loads the code in the sandbox, which takes seconds.
+    Loads the code in the sandbox, which takes seconds the first time (``guest_cache``).
 
     Raises:
         CallerMisuse: there is no such file (``deploy.not_found``).
@@ -69,9 +69,10 @@ def open_package(path: str | Path) -> CodePackage:
     file = Path(path)
     if not file.exists():
         raise CallerMisuse("deploy.not_found", f"there is no {file}", next="give a .py file, a folder or a .wasm file")
-    from coprocessor.sandbox.project import build_package  # loads the engine
+    from coprocessor.client.guest_cache import load_cached_guest  # loads the engine
+    from coprocessor.sandbox.project import build_package
 
-    return build_package(file)
+    return build_package(file, load_cached_guest)
 
 
 async def deploy(
