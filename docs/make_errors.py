@@ -43,8 +43,8 @@ happened (`what`), why, and what to do next. `…` stands for a value. This page
 
 | family | whose doing it is | what to do, where nothing better is said |
 |---|---|---|
-| malformed | bytes or values from outside do not have their form | get them again: they were cut, altered, or another version's |
-| evidence | a proof, signature, quote or header does not show what it must | ask another node or worker: this one is behind or lies |
+| malformed | bytes or values from outside do not have their form | get them again: they were cut, altered or are old |
+| evidence | a proof, signature, quote or header does not hold | ask another node or worker: this one is behind or lies |
 | guest | a program failed by its own doing | read its message; tell its author |
 | peer | a node, worker or gatekeeper does not answer | try again; look with `phat status` and `phat doctor` |
 | misuse | something was asked for that cannot be done as asked | ask otherwise |
@@ -53,7 +53,12 @@ happened (`what`), why, and what to do next. `…` stands for a value. This page
 Void rules (`void.*`) stand in public outputs: the item had no effect and used no nonce (PROTOCOL 3.2).
 """
 
-_VOID = {
+_SAID_ELSEWHERE = {
+    "devnode.rpc": "the development chain refuses a request; JSON-RPC has the number and the words",
+    "enclave.reply": "an enclave answered with another message than was due",
+    "guest.reverted": "the program refused; the message is its own",
+    "http.refused": "a host does not take the request",
+    "receipt.no_anchor": "the receipt is sound, but no network is pinned that it could be measured against",
     "void.deadline": "the deadline lies more than a day ahead of the link's block",
     "void.late": "the deadline had passed when the item came into the inbox",
     "void.program": "no living program has this handle or id",
@@ -61,6 +66,7 @@ _VOID = {
     "void.sealed": "it does not open: sealed to another program, epoch or origin, or altered",
     "void.signature": "the author's signature inside is malformed",
 }
+"""Codes whose calls do not say in words what happened."""
 
 
 class Use(NamedTuple):
@@ -87,7 +93,7 @@ def main() -> int:
 
 def make_page() -> str:
     """The whole page."""
-    uses: dict[str, list[Use]] = {code: [] for code in _VOID}
+    uses: dict[str, list[Use]] = {code: [] for code in _SAID_ELSEWHERE}
     for use in find_uses():
         uses.setdefault(use.code, []).append(use)
     groups: dict[str, list[str]] = {}
@@ -152,7 +158,7 @@ def _text(node: ast.expr | None) -> str:
 
 def _row(code: str, uses: list[Use]) -> str:
     families = " ".join(dict.fromkeys(use.family for use in uses if use.family))
-    whats = [_VOID[code]] if code in _VOID else []
+    whats = [_SAID_ELSEWHERE[code]] if code in _SAID_ELSEWHERE else []
     whats += [what for what in dict.fromkeys(use.what for use in uses) if what and not _CODE.fullmatch(what)]
     nexts = [following for following in dict.fromkeys(use.next for use in uses) if following]
     cells = (f"`{code}`", families, "; ".join(whats[:3]), "; ".join(nexts[:2]))
