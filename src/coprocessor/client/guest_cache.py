@@ -1,67 +1,67 @@
-"""The CPython guest as native code in the user's own cache folder, so that only a first deployment compiles it.
+"""The CPython guest as native code among the author's own cache files: compiling it takes seconds, loading it none.
 
-The folder is ``$XDG_CACHE_HOME/coprocessor`` (``~/.cache/coprocessor``) and must belong to the user alone: native
-code is run as it is, and whoever can write there could as well change the user's programs. An enclave never uses it
-(PROTOCOL 5.8).
+This is the author's machine, where the code only tells a program's interface; an enclave seals and authenticates what it
+keeps instead (PROTOCOL 5.8). Here the file counts like a ``.pyc``: only while nobody else can write to it.
 """
 
 from __future__ import annotations
 
 import os
-import stat
-import tempfile
+import secrets
 from pathlib import Path
 
 from coprocessor.sandbox.engine import CompiledModule, Engine
 from coprocessor.sandbox.project import compile_guest
 from coprocessor.sandbox.python_guest import guest_digest
 from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
-from coprocessor.values.errors import MalformedInput
+from coprocessor.values.errors import CoprocessorError
 
-__all__ = ["load_cached_guest"]
+__all__ = ["cached_guest"]
+
+_OTHERS = 0o077
 
 
-def load_cached_guest() -> CompiledModule:
-    """The guest for this machine; compiled, which takes seconds, where the cache does not hold it."""
+def cached_guest() -> CompiledModule:
+    """The compiled guest of this release, from the cache where it is there and private, else compiled and kept."""
+    path = _folder() / f"{compute_runtime_id(engine_version(), (guest_digest(),)).hex()}.native"
     engine = Engine()
-    folder = _own_folder()
-    if folder is None:
-        return compile_guest(engine)
-    file = folder / f"cpython-{compute_runtime_id(engine_version(), (guest_digest(),)).hex()[:32]}.native"
-    if file.exists() and _is_own(file):
+    kept = _read(path)
+    if kept is not None:
         try:
-            return engine.deserialize(file.read_bytes())
-        except MalformedInput:
-            pass  # made by another build of the engine or for another processor
+            return engine.deserialize(kept)
+        except CoprocessorError:
+            pass  # made for another machine or damaged: compile again
     compiled = compile_guest(engine)
-    _keep(file, compiled.serialize())
+    _write(path, compiled.serialize())
     return compiled
 
 
-def _own_folder() -> Path | None:
-    """The cache folder, or None where there is none that belongs to the user alone."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "coprocessor"
+def _folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "coprocessor" / "guests"
+
+
+def _read(path: Path) -> bytes | None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder if _is_own(folder) else None
+        return path.read_bytes() if _is_private(path.parent) and _is_private(path) else None
     except OSError:
         return None
 
 
-def _is_own(path: Path) -> bool:
-    facts = path.stat()
-    return facts.st_uid == os.getuid() and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+def _is_private(path: Path) -> bool:
+    status = path.stat(follow_symlinks=False)
+    return status.st_uid == os.getuid() and not status.st_mode & _OTHERS
 
 
-def _keep(file: Path, content: bytes) -> None:
-    """Whole or not at all; a full disk only costs the next deployment its time."""
+def _write(path: Path, data: bytes) -> None:
+    """Keeps the code; a cache that cannot be written is no failure."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as draft:
-            draft.write(content)
-        Path(draft.name).replace(file)
-        for old in file.parent.glob("cpython-*.native"):
-            if old != file:
-                old.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.chmod(0o700)
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        draft.replace(path)
     except OSError:
-        return
+        draft.unlink(missing_ok=True)

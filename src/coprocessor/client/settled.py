@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from coprocessor.client.chain_state import wait_for
 from coprocessor.client.session import Session, SettledReceipt
 from coprocessor.client.workers import ServedOutput, WorkerEndpoint
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.protocol import layout
 from coprocessor.protocol.outputs import public_plaintext_hash, verify_output
-from coprocessor.values.errors import EvidenceRefused
+from coprocessor.values.errors import EvidenceRefused, PeerUnreachable
 from coprocessor.values.identities import ZERO_DIGEST, ClusterId, Digest, StateRoot
 
 __all__ = ["SettledOutput", "fetch_settled_output", "find_settled_receipt"]
+
+_SERVED_SECONDS = 30.0
+"""How long a worker may take to see a receipt that the chain has settled."""
 
 _FIELDS = ("to", "root", "outputs_root", "final_block")
 
@@ -74,6 +78,8 @@ async def fetch_settled_output(
 ) -> SettledOutput:
     """The output of an item from the first worker that serves the right one.
 
+    The chain tells a client of a receipt before every worker has seen it: workers that are behind are asked again.
+
     Raises:
         EvidenceRefused: what is served does not stand under the receipt.
         PeerUnreachable: no worker serves it.
@@ -84,7 +90,16 @@ async def fetch_settled_output(
         _check(served, receipt, link, position)
         return SettledOutput(receipt, served)
 
-    return await session.workers.ask(cluster, ask)
+    async def look() -> SettledOutput | None:
+        try:
+            return await session.workers.ask(cluster, ask)
+        except PeerUnreachable as error:
+            if error.code != "output.unsettled":
+                raise
+            return None
+
+    what = f"no worker serves output {link}.{position}, which the chain has settled"
+    return await wait_for(look, _SERVED_SECONDS, "output.unserved", what, "see with `phat status` what workers wait for")
 
 
 async def _search(session: Session, cluster: ClusterId, link: int, receipts: int, block: int) -> int:
