@@ -1,4 +1,4 @@
-"""A gatekeeper and workers around one fake chain, in one process, with counted entropy: what hosts would do, in short."""
+"""A gatekeeper and workers around one fake chain, in one process, with counted entropy: what hosts would do."""
 
 from __future__ import annotations
 

@@ -119,7 +119,9 @@ class Counter:
         )
         return replace(command, **changes)  # type: ignore[arg-type]
 
-    def seal(self, author: object, command: Command, kind: int = LinkKind.BATCH, origin: Address = RELAYER) -> ClearItem:
+    def seal(
+        self, author: object, command: Command, kind: int = LinkKind.BATCH, origin: Address = RELAYER
+    ) -> ClearItem:
         secret = derive_reply_secret(author, self.network, self.program, command.nonce)  # type: ignore[arg-type]
         command = replace(command, reply_secret=secret)
         sealed = seal_command(command, self.destination(kind, origin), author, self.input_key)  # type: ignore[arg-type]

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 import rlp
 from trie import HexaryTrie
 
-from coprocessor.attesters.simulated import simulated_measurement
 from coprocessor.attestation.vendors.simulated import build_root
+from coprocessor.attesters.simulated import simulated_measurement
 from coprocessor.codec import abi
 from coprocessor.crypto.hashing import keccak256, sha256
 from coprocessor.crypto.secp256k1 import PrivateKey

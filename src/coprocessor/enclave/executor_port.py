@@ -119,7 +119,7 @@ class Executor:
                 continue
             if isinstance(reply, ExecutorFailed) and reply.is_fatal:
                 continue
-            if isinstance(reply, expected) or isinstance(reply, LoadFailed):
+            if isinstance(reply, (expected, LoadFailed)):
                 return reply
             raise InternalError("executor.reply", f"{type(request).__name__} was answered by {reply!r}")
         raise InternalError(
