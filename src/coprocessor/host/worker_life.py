@@ -56,7 +56,7 @@ class WorkerLife:
         self._wake = asyncio.Event()
         self._codes: asyncio.Queue[bytes] = asyncio.Queue()
         self._enclave: EnclaveProcess | None = None
-        self._proven_block = -1
+        self._proven_block = self._indexed_block = -1
         self._must_prove = True
         self._next_renewal_look = 0.0
         self._halted: CoprocessorError | None = None
@@ -131,12 +131,12 @@ class WorkerLife:
         head = await feed.advance()
         if head.number == self._proven_block and not self._must_prove:
             return False
-        self._must_prove = False
+        self._must_prove, self._proven_block = False, -1  # a failure on the way makes the next look do all again
         wanted = slots.progress(self._around.cluster, self.epoch, self.courier.programs)
         proofs = await feed.prove(wanted, head.number)
         await self.links.feed(head.number, slots.proven_links(self._around.cluster, proofs))
         await self.settled.update(head.number)
-        self._proven_block = head.number
+        self._proven_block = self._indexed_block = head.number
         self._tell()
         return True
 
@@ -160,7 +160,7 @@ class WorkerLife:
         await self.courier.publish_keys()
         self.settler.executed = self.executed
         has_settled = await self.settler.step()
-        await self.courier.deliver(self.settled.links, self._proven_block)
+        await self.courier.deliver(self.settled.links, self._indexed_block)
         await self._renew_in_time()
         return has_settled
 
