@@ -6,6 +6,8 @@
 Prints one JSON object as its last line.
 """
 
+# ruff: noqa: T201
+
 from __future__ import annotations
 
 import argparse
@@ -24,6 +26,7 @@ from coprocessor import connect
 from coprocessor.chain.development import development_keys
 from coprocessor.client.sync import Program
 from coprocessor.client.target import Target, load_target
+from coprocessor.values.errors import CoprocessorError
 
 PROGRAM = Path(__file__).with_name("auction.py")
 AMOUNTS = (40, 75, 60)
@@ -73,14 +76,12 @@ def deploy_house(target: Target, auction: Program) -> Contract:
     chain.eth.default_account = seller.address
     artifact = json.loads((resources.files("coprocessor.chain") / "artifacts" / "AuctionHouse.json").read_text())
     contracts = {
-        name: Web3.to_checksum_address(contract.address)
-        for name, contract in target.network.configuration.contracts
+        name: Web3.to_checksum_address(contract.address) for name, contract in target.network.configuration.contracts
     }
     factory = chain.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
     creation = factory.constructor(contracts["Inbox"], contracts["Fees"], contracts["Settlement"], auction.id)
     receipt = chain.eth.wait_for_transaction_receipt(creation.transact())
-    house: Contract = chain.eth.contract(receipt["contractAddress"], abi=artifact["abi"])
-    return house
+    return factory(receipt["contractAddress"])
 
 
 def close(house: Contract) -> None:
@@ -97,7 +98,11 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="A sealed-bid auction from the first bid to the consumer contract.")
     parser.add_argument("--network", default=".phat", help="folder of phat up, network.json, or its URL")
-    print(json.dumps(run(parser.parse_args().network)))
+    arguments = parser.parse_args()
+    try:
+        print(json.dumps(run(arguments.network)))
+    except CoprocessorError as error:
+        raise SystemExit(str(error)) from error
 
 
 if __name__ == "__main__":

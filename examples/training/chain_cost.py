@@ -1,4 +1,4 @@
-"""What the training loop costs as a smart contract: ``train.vy``, compiled and run on a development chain of its own."""
+"""What the training loop costs as a smart contract: ``train.vy`` on a development chain of its own."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def measure(rows: Sequence[Sequence[float]], labels: Sequence[int], rate: float)
                 raise RuntimeError(f"{epochs} epochs failed after {receipt['gasUsed']} gas")
             gas.append(receipt["gasUsed"])
         both, first = gas
-        weights = [[contract.functions.weights(kind, of).call() / _POINT for of in range(len(rows[0]))] for kind in range(3)]
+        weights = [
+            [contract.functions.weights(kind, of).call() / _POINT for of in range(len(rows[0]))] for kind in range(3)
+        ]
     return ChainCost(first, both - first, weights)
 
 
@@ -76,13 +78,12 @@ def _to_fixed(value: float) -> int:
 
 
 def _deploy(chain: Web3) -> Contract:
-    import vyper
+    import vyper  # type: ignore[import-untyped]  # not installed where nobody compiles
 
     compiled = vyper.compile_code(SOURCE.read_text(), output_formats=["abi", "bytecode"])
     factory = chain.eth.contract(abi=compiled["abi"], bytecode=compiled["bytecode"])
     receipt = chain.eth.wait_for_transaction_receipt(factory.constructor().transact())
-    deployed: Contract = chain.eth.contract(receipt["contractAddress"], abi=compiled["abi"])
-    return deployed
+    return factory(receipt["contractAddress"])
 
 
 @contextmanager

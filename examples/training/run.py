@@ -6,6 +6,8 @@
 Prints one JSON object as its last line.
 """
 
+# ruff: noqa: T201
+
 from __future__ import annotations
 
 import argparse
@@ -24,6 +26,7 @@ from regression import descend, zeros  # noqa: E402
 
 from coprocessor import connect  # noqa: E402
 from coprocessor.client.sealing import CallOptions  # noqa: E402
+from coprocessor.values.errors import CoprocessorError  # noqa: E402
 
 RATE = 1.0
 FUEL_LIMIT = 50_000_000_000
@@ -82,11 +85,16 @@ def main() -> None:
     parser.add_argument("--network", default=".phat", help="folder of phat up, network.json, or its URL")
     parser.add_argument("--epochs", type=int, default=1000)
     arguments = parser.parse_args()
-    done = train(arguments.network, arguments.epochs)
+    try:
+        done = train(arguments.network, arguments.epochs)
+    except CoprocessorError as error:
+        raise SystemExit(str(error)) from error
     if chain_cost.is_measurable():
         done["as_a_contract"] = price(arguments.epochs)
     else:
-        print("what it would cost as a contract is not measured: the Vyper compiler is missing (pip install vyper==0.4.3)")
+        print(
+            "what it would cost as a contract is not measured: the Vyper compiler is missing (pip install vyper==0.4.3)"
+        )
     print(json.dumps(done))
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowers import SPECIES, Examples, prepare
-from phat import Contract, Error, command, query, read_data
 from regression import descend, mean_loss, most_likely, probabilities, zeros
+
+from phat import Contract, Error, command, query, read_data
 
 RATE = 1.0
 
