@@ -69,10 +69,10 @@ def open_package(path: str | Path) -> CodePackage:
     file = Path(path)
     if not file.exists():
         raise CallerMisuse("deploy.not_found", f"there is no {file}", next="give a .py file, a folder or a .wasm file")
-    from coprocessor.client.guest_cache import load_cached_guest  # loads the engine
+    from coprocessor.client.guest_cache import cached_guest  # loads the engine
     from coprocessor.sandbox.project import build_package
 
-    return build_package(file, load_cached_guest)
+    return build_package(file, cached_guest)
 
 
 async def deploy(

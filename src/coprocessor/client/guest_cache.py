@@ -1,7 +1,7 @@
 """The CPython guest as native code among the author's own cache files: compiling it takes seconds, loading it none.
 
-This is the author's machine, where the code only tells a program's interface; an enclave seals and authenticates what it
-keeps instead (PROTOCOL 5.8). Here the file counts like a ``.pyc``: only while nobody else can write to it.
+This is the author's machine, where the code only tells a program's interface; an enclave seals and authenticates what
+it keeps instead (PROTOCOL 5.8). Here the file counts like a ``.pyc``: only while nobody else can write to it.
 """
 
 from __future__ import annotations

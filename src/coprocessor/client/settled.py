@@ -99,7 +99,8 @@ async def fetch_settled_output(
             return None
 
     what = f"no worker serves output {link}.{position}, which the chain has settled"
-    return await wait_for(look, _SERVED_SECONDS, "output.unserved", what, "see with `phat status` what workers wait for")
+    hint = "see with `phat status` what workers wait for"
+    return await wait_for(look, _SERVED_SECONDS, "output.unserved", what, hint)
 
 
 async def _search(session: Session, cluster: ClusterId, link: int, receipts: int, block: int) -> int:
