@@ -44,7 +44,7 @@ happened (`what`), why, and what to do next. `…` stands for a value. This page
 | family | whose doing it is | what to do, where nothing better is said |
 |---|---|---|
 | malformed | bytes or values from outside do not have their form | get them again: they were cut, altered or are old |
-| evidence | a proof, signature, quote or header does not hold | ask another node or worker: this one is behind or lies |
+| evidence | a proof, signature, quote or header does not hold | ask another node or worker: it is behind or lies |
 | guest | a program failed by its own doing | read its message; tell its author |
 | peer | a node, worker or gatekeeper does not answer | try again; look with `phat status` and `phat doctor` |
 | misuse | something was asked for that cannot be done as asked | ask otherwise |
