@@ -12,7 +12,9 @@ PYTEST ?= -n 2 --dist loadfile
 
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 BIN := $(VENV)/bin
-UV := $(BIN)/uv --quiet
+# The machine's own certificates where it has them: networks with their own authority work as with pip.
+CERTIFICATES := $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt)
+UV := $(BIN)/uv --quiet $(if $(CERTIFICATES),--system-certs)
 INSTALL := $(UV) pip install --python $(BIN)/python
 COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
