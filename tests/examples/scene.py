@@ -171,7 +171,7 @@ class _Ready:
 
     package: CodePackage
     interface: Interface
-    snapshot: bytes | None
+    snapshot: bytes | None = None
 
 
 class Theatre:
@@ -184,23 +184,32 @@ class Theatre:
         self._opened = 0
         self._load(LoadGuest("python", b"", guest.serialize()), GuestLoaded)
 
+    def interface(self, path: str | Path) -> Interface:
+        """What the example at ``path`` offers."""
+        return self._prepare(path).interface
+
     def open(self, path: str | Path, owner: Address = OWNER, **init: Any) -> Scene:
-        """Packs the example at ``path`` as ``phat deploy`` does, loads it and runs its constructor. Raises Failed."""
-        target = EXAMPLES / path
-        ready = self._ready.get(target)
-        package = ready.package if ready else build_package(target, lambda: self._guest)
+        """Loads the example at ``path`` as a new program and runs its constructor. Raises Failed."""
+        ready = self._prepare(path)
         self._opened += 1
         program = ProgramId(self._opened.to_bytes(32))
         message = LoadProgram(
-            program, package.language, package.payload, (), SECRET, SECRET, SECRET,
-            snapshot=ready.snapshot if ready else None,
-        )  # fmt: skip
+            program, ready.package.language, ready.package.payload, (), SECRET, SECRET, SECRET, snapshot=ready.snapshot
+        )
         loaded = self._load(message, Loaded)
-        if ready is None:
-            ready = self._ready[target] = _Ready(package, parse_interface(package.interface), loaded.snapshot)
+        if ready.snapshot is None:
+            self._ready[EXAMPLES / path] = replace(ready, snapshot=loaded.snapshot)
         scene = Scene(self._executor, program, ready.interface)
         scene.init(owner, init)
         return scene
+
+    def _prepare(self, path: str | Path) -> _Ready:
+        """Packs an example as ``phat deploy`` does."""
+        target = EXAMPLES / path
+        if target not in self._ready:
+            package = build_package(target, lambda: self._guest)
+            self._ready[target] = _Ready(package, parse_interface(package.interface))
+        return self._ready[target]
 
     def _load(self, message: Any, expected: type[T]) -> T:
         reply = run_on_guest_stack(self._executor.handle, message)

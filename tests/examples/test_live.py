@@ -1,0 +1,81 @@
+"""Each example once across real processes, through the SDK: what the pages promise, on one network for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from coprocessor.chain.development import development_keys
+from coprocessor.client.sync import NetworkClient, connect
+from coprocessor.sandbox import project
+from coprocessor.values.errors import GuestFailed
+from tests.examples.modules import load_file
+from tests.examples.scene import EXAMPLES, Theatre
+from tests.support.live import LiveNetwork, phat
+from tests.support.python_guest import compiled_python_guest
+
+OWNER, ALICE, BOB, *_ = development_keys()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_once() -> Iterator[None]:
+    """The author's machine compiles the CPython guest for each deployment; the tests' kept one is the same code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(project, "compile_guest", compiled_python_guest)
+        yield
+
+
+@pytest.fixture(scope="module")
+def net(live_network: LiveNetwork) -> Iterator[NetworkClient]:
+    """As account 0."""
+    with connect(live_network.folder, key=OWNER) as connected:
+        yield connected
+
+
+@pytest.mark.parametrize("path", ["counter/counter.py", "c_counter/counter.wasm"])
+def test_counters(net: NetworkClient, path: str) -> None:
+    program = net.deploy(EXAMPLES / path, start=40)
+    assert program.call("add", 2).result() == 42
+    assert program.query("get") == 42
+
+
+def test_ballot(net: NetworkClient) -> None:
+    ballot = net.deploy(EXAMPLES / "ballot" / "ballot.py", choices=["yes", "no"])
+    votes = net.batch()
+    for author, choice in ((OWNER, "no"), (ALICE, "yes"), (BOB, "yes")):
+        votes.add(ballot, "vote", choice, author=author)
+    assert [vote.result() for vote in votes.submit()] == [None, None, None]
+    assert ballot.query("tally") == {"no": 1, "yes": 2}
+
+
+def test_token(net: NetworkClient) -> None:
+    token = net.deploy(EXAMPLES / "token" / "confidential_token.py", name="Example", supply=1000)
+    assert token.call("transfer", ALICE.address, 250).result() == 750
+    too_much = token.call("transfer", BOB.address, 251, author=ALICE)
+    with pytest.raises(GuestFailed, match="you have 250, which is less than 251"):
+        too_much.result()
+    assert token.query("balance_of", ALICE.address, caller=ALICE) == 250
+    for stranger in (BOB, None):
+        with pytest.raises(GuestFailed, match="sign the query"):
+            token.query("balance_of", ALICE.address, caller=stranger)
+
+
+def test_auction_reaches_its_consumer_and_a_bid_can_be_proven(live_network: LiveNetwork, tmp_path: Path) -> None:
+    done = load_file("auction/run.py").run(str(live_network.folder))
+    highest = development_keys()[3]
+    assert (done["winner"].lower(), done["price"]) == ("0x" + highest.address.hex(), 75)
+    receipt = tmp_path / "bid.json"
+    where = ("--network", str(live_network.folder))
+    phat("receipt", done["program"], done["bids"][1], "--out", str(receipt), *where)
+    verdict = phat("verify", str(receipt), "--network", str(live_network.file))
+    assert (verdict["ok"], verdict["program"], verdict["index"]) == (True, done["program"], done["bids"][1])
+
+
+def test_training_gives_what_the_sandbox_gives_to_the_last_bit(live_network: LiveNetwork, theatre: Theatre) -> None:
+    done = load_file("training/run.py").train(str(live_network.folder), 20)
+    scene = theatre.open("training/model")
+    assert scene.call("train", 20) == done["report"]
+    assert scene.last is not None
+    assert scene.last.fuel == done["fuel"]
