@@ -13,7 +13,7 @@ from coprocessor.sandbox import project
 from coprocessor.values.errors import GuestFailed
 from tests.examples.modules import load_file
 from tests.examples.scene import EXAMPLES, Theatre
-from tests.support.live import LiveNetwork, phat
+from tests.support.live import LiveNetwork, phat, write_key
 from tests.support.python_guest import compiled_python_guest
 
 OWNER, ALICE, BOB, *_ = development_keys()
@@ -68,6 +68,8 @@ def test_auction_reaches_its_consumer_and_a_bid_can_be_proven(live_network: Live
     assert (done["winner"].lower(), done["price"]) == ("0x" + highest.address.hex(), 75)
     receipt = tmp_path / "bid.json"
     where = ("--network", str(live_network.folder))
+    key = write_key(tmp_path / "first_bidder.key", development_keys()[2].secret)
+    assert phat("query", done["program"], "my_bid", "--as-caller", "--key", str(key), *where)["result"] == 40
     phat("receipt", done["program"], done["bids"][1], "--out", str(receipt), *where)
     verdict = phat("verify", str(receipt), "--network", str(live_network.file))
     assert (verdict["ok"], verdict["program"], verdict["index"]) == (True, done["program"], done["bids"][1])
