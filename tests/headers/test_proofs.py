@@ -170,7 +170,6 @@ def _single(value: Any, path: bytes | None = None) -> tuple[bytes, list[bytes]]:
 
 BAD_NODES = {
     "value with leading zero": _single(rlp.encode(b"\0\1")),
-    "value of zero": _single(rlp.encode(b"")),
     "value of 33 bytes": _single(rlp.encode(b"\1" * 33)),
     "value that is a list": _single(rlp.encode([b"\1"])),
     "value that is not RLP": _single(b"\xb8"),
@@ -188,6 +187,12 @@ def test_nodes_that_no_chain_makes_are_refused(case: tuple[bytes, list[bytes]]) 
     root, proof = case
     with pytest.raises(CoprocessorError):
         verify_slot(root, bytes(32), proof)
+
+
+def test_a_slot_that_is_kept_although_it_is_zero() -> None:
+    """Ethereum deletes such slots; anvil keeps them in its tries."""
+    root, proof = _single(rlp.encode(b""))
+    assert verify_slot(root, bytes(32), proof) == 0
 
 
 def test_proofs_have_bounds() -> None:
