@@ -23,6 +23,8 @@ def mutations(document: Any) -> Iterator[tuple[str, Any]]:
                 yield f"delete {shown}[{at}]", _edited(document, path, lambda node, at=at: node.pop(at))
         else:
             for other in _others(value):
+                if type(other) is type(value) and other == value:
+                    continue
                 yield f"{shown}: {value!r:.30} -> {other!r:.30}", _replaced(document, path, other)
 
 
@@ -34,7 +36,7 @@ def _others(value: Any) -> Iterator[Any]:
     elif isinstance(value, str):
         yield from (value + "0", value + "00", value[:-1], value.upper(), " " + value, "", None, 0)
         for at in sorted({2, len(value) // 2, len(value) - 1}):
-            if at < len(value):
+            if 0 <= at < len(value):
                 yield value[:at] + ("0" if value[at] != "0" else "1") + value[at + 1 :]
     else:
         yield from ("", 0, False, {}, [])

@@ -43,18 +43,14 @@ class ServedOutput:
     Args:
         leaf: the public outcome.
         place: of the leaf among the outputs of a receipt.
-        output: sealed, or readable where ``public``.
-        public: anybody may read it.
+        output: sealed, or readable where the leaf's ``ciphertext_hash`` is zero.
         link_hash: 32 bytes, head of the inbox after the link.
-        receipt: number of the settled receipt that covers it.
     """
 
     leaf: Leaf
     place: OutputProof
     output: bytes
-    public: bool
     link_hash: Digest
-    receipt: int
 
 
 class WorkersApi:
@@ -185,9 +181,7 @@ def _served_output(plain: Any) -> ServedOutput:
             tuple(Digest(from_hex(sibling, 32)) for sibling in place["siblings"]),
         ),
         output=from_hex(plain["output"]),
-        public=plain["public"] is True,
         link_hash=Digest(from_hex(plain["link_hash"], 32)),
-        receipt=_integer(plain["receipt"]),
     )
 
 
