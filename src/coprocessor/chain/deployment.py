@@ -17,7 +17,7 @@ from typing import Any
 
 from coprocessor.chain.artifacts import Artifact, load_artifact
 from coprocessor.chain.contract import Contract
-from coprocessor.chain.node import Node
+from coprocessor.chain.node import BlockTag, Node
 from coprocessor.chain.sender import TransactionSender
 from coprocessor.codec import rlp
 from coprocessor.crypto.hashing import keccak256
@@ -157,8 +157,10 @@ async def deploy_contracts(
         artifact = load_artifact(name)
         init_code = artifact.init_code(*_arguments(artifact, addresses, sender.address, options.guardian))
         receipt = await sender.send(None, init_code, gas=_DEPLOYMENT_GAS)
-        if receipt.contract_address != identity.address or not await _is_deployed(node, name, identity):
-            raise InternalError("deployment.address", f"{name} is not where or what it was to be")
+        if receipt.contract_address != identity.address:
+            raise InternalError("deployment.address", f"{name} is at another address than its nonce makes")
+        if not await _is_deployed(node, name, identity, receipt.block_number):
+            raise InternalError("deployment.code", f"{name} has no code in block {receipt.block_number}")
     contracts = NetworkContracts.of(node, configuration)
     await _set_configuration(sender, contracts["Registry"], compute_configuration_hash(configuration))
     await _fill_directory(sender, contracts["Directory"], configuration)
@@ -229,8 +231,8 @@ def _arguments(
     return [known[name] for name in artifact.interface.constructor.names]
 
 
-async def _is_deployed(node: Node, name: str, identity: ContractIdentity) -> bool:
-    code = await node.code(identity.address)
+async def _is_deployed(node: Node, name: str, identity: ContractIdentity, tag: BlockTag = "latest") -> bool:
+    code = await node.code(identity.address, tag)
     if code and keccak256(code) != identity.code_hash:
         raise _foreign(f"{to_hex(identity.address)} holds other code than {name} has")
     return bool(code)
