@@ -24,7 +24,7 @@ TEXT = network_to_json(WORLD.network, {"rpc": "http://127.0.0.1:1"})
 def served(text: str) -> Iterator[str]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
+            self.send_response(200 if self.path == "/network.json" else 404)
             self.end_headers()
             self.wfile.write(text.encode())
 
@@ -35,7 +35,7 @@ def served(text: str) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/network.json"
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
@@ -53,9 +53,13 @@ def test_a_folder_and_its_file_name_the_same_network(tmp_path: Path) -> None:
 
 def test_a_url_names_a_network_without_a_folder() -> None:
     with served(TEXT) as url:
-        target = load_target(url, pinned=to_hex(WORLD.network_id))
-    assert target.network == WORLD.network
-    assert target.folder is None
+        for form in (url, url + "/", url + "/network.json"):
+            target = load_target(form, pinned=to_hex(WORLD.network_id))
+            assert target.network == WORLD.network
+            assert target.folder is None
+        with pytest.raises(CoprocessorError) as caught:
+            load_target(url + "/elsewhere.json")
+    assert caught.value.code == "network.unreachable"
 
 
 def test_another_network_than_the_pinned_is_refused(tmp_path: Path) -> None:

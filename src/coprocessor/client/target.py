@@ -7,6 +7,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from coprocessor.protocol.genesis import MAX_NETWORK_FILE, compute_network_id, network_from_json
 from coprocessor.values.errors import CallerMisuse, EvidenceRefused, MalformedInput, PeerUnreachable
@@ -51,7 +52,7 @@ def load_target(target: str | Path, pinned: str | None = None) -> Target:
     """The network that ``target`` names.
 
     Args:
-        target: a folder with a ``network.json``, such a file, or its HTTP URL.
+        target: a folder with a ``network.json``, such a file, its HTTP URL, or a worker's URL.
         pinned: 0x-prefixed network id that it must have, or None. A description from a URL MUST be pinned where the
             server is not trusted.
 
@@ -97,6 +98,9 @@ def _file(target: str | Path) -> Path:
 
 
 def _fetch(url: str) -> str:
+    """The description at a URL; at that of a server alone, such as a worker's, it is called ``network.json``."""
+    if urlsplit(url).path in ("", "/"):
+        url = f"{url.rstrip('/')}/{NETWORK_FILE}"
     try:
         with urllib.request.urlopen(url, timeout=_FETCH_SECONDS) as response:
             data: bytes = response.read(MAX_NETWORK_FILE + 1)
@@ -104,4 +108,9 @@ def _fetch(url: str) -> str:
             raise MalformedInput("network.too_long", f"{url} answers with more than {MAX_NETWORK_FILE} bytes")
         return data.decode("utf-8")
     except (OSError, ValueError, urllib.error.URLError) as error:
-        raise PeerUnreachable("network.unreachable", f"{url} gives no network description", str(error)) from error
+        raise PeerUnreachable(
+            "network.unreachable",
+            f"{url} gives no network description",
+            str(error),
+            "give the URL of a network.json or of a worker; a node of the chain knows no networks",
+        ) from error

@@ -9,6 +9,7 @@
 | ``POST /v1/receipt`` | ``MakeReceipt`` encoded | ``SignedReceipt`` encoded |
 | ``GET /v1/input-key`` | ``program``, ``epoch`` | input key and this member's signature |
 | ``GET /v1/status`` | | how this worker is doing |
+| ``GET /network.json`` | | the network's description as this worker was given it; readers MUST pin its id |
 
 Whoever asks checks every answer by itself; nothing here is secret: outputs are sealed or public.
 """
@@ -72,6 +73,7 @@ class WorkerServer:
             web.post("/v1/receipt", self._sign_receipt),
             web.get("/v1/input-key", self._input_key),
             web.get("/v1/status", self._status),
+            web.get("/network.json", self._network),
         ]
 
     # ---- queries
@@ -191,6 +193,9 @@ class WorkerServer:
             raise MalformedInput("output.cluster", f"this worker serves cluster {to_hex(self._around.cluster)}")
 
     # ---- status
+
+    async def _network(self, request: web.Request) -> web.Response:
+        return web.Response(text=self._around.options.network, content_type="application/json")
 
     async def _status(self, request: web.Request) -> web.Response:
         around, life = self._around, self.life
