@@ -1,14 +1,13 @@
-"""One network for all tests of this folder: embedded chain, one gatekeeper, one worker, a counter in C."""
+"""The network that all tests of this folder share, with a counter in C."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from coprocessor.crypto.secp256k1 import PrivateKey
-from tests.support.live import LiveNetwork, phat, running_network
+from tests.support.live import LiveNetwork, phat
 from tests.support.node import RpcClient
 
 ROOT = Path(__file__).parents[2]
@@ -16,9 +15,9 @@ COUNTER = ROOT / "examples" / "c_counter" / "counter.wasm"
 
 
 @pytest.fixture(scope="session")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNetwork]:
-    with running_network(tmp_path_factory.mktemp("live") / "net") as live:
-        yield live
+def network(live_network: LiveNetwork) -> LiveNetwork:
+    """The session's network: one chain, one gatekeeper, one worker."""
+    return live_network
 
 
 @pytest.fixture(scope="session")
