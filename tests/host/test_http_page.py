@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "specification" / "http.md"
 
 def described(heading: str) -> set[str]:
     section = PAGE.read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    return set(re.findall(r"^\| `((?:GET|POST) /v1/[a-z-]+)`", section, re.MULTILINE))
+    return set(re.findall(r"^\| `((?:GET|POST) /[a-z0-9./-]+)`", section, re.MULTILINE))
 
 
 def test_worker_routes() -> None:
