@@ -11,7 +11,7 @@ from typing import Any
 
 from coprocessor.values.errors import CoprocessorError
 
-__all__ = ["SIMULATED", "Screen", "to_json_value", "to_text"]
+__all__ = ["SIMULATED", "Screen", "bytes_to_text", "to_json_value", "to_text"]
 
 SIMULATED = "SIMULATED TEE: this network accepts simulated hardware; nothing on it is secret"
 
@@ -103,3 +103,12 @@ def to_json_value(value: Any) -> Any:
 def to_text(value: Any) -> str:
     """A result as people read it: text as it is, everything else as JSON."""
     return value if isinstance(value, str) else json.dumps(to_json_value(value), ensure_ascii=False)
+
+
+def bytes_to_text(data: bytes) -> str:
+    """Bytes as people read them: as text where they are printable UTF-8, else 0x-prefixed hexadecimal."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return "0x" + data.hex()
+    return text if text.isprintable() else "0x" + data.hex()

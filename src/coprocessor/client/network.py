@@ -31,6 +31,10 @@ from coprocessor.values.identities import ZERO_DIGEST, Address, ClusterId, Progr
 __all__ = ["AsyncBatch", "AsyncHandle", "AsyncNetwork", "AsyncProgram", "aconnect", "split_batch"]
 
 
+RECEIPT_PATIENCE = 10.0
+"""Seconds in which workers that do not serve an old output are asked again for a receipt."""
+
+
 async def aconnect(
     target: str | Path,
     *,
@@ -132,7 +136,7 @@ class AsyncNetwork:
             raise PeerUnreachable(
                 "receipt.not_settled", f"link {link} is not settled yet", next="try again when it is: see `phat status`"
             )
-        output = await fetch_settled_output(self.session, cluster, receipt, link, position)
+        output = await fetch_settled_output(self.session, cluster, receipt, link, position, RECEIPT_PATIENCE)
         if output.served.leaf.program != program.record.program:
             raise CallerMisuse(
                 "receipt.other_program",

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coprocessor.client.chain_state import wait_for
 from coprocessor.client.session import Session, SettledReceipt
 from coprocessor.client.workers import ServedOutput, WorkerEndpoint
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.protocol import layout
 from coprocessor.protocol.outputs import public_plaintext_hash, verify_output
-from coprocessor.values.errors import EvidenceRefused, PeerUnreachable
+from coprocessor.values.errors import EvidenceRefused
 from coprocessor.values.identities import ZERO_DIGEST, ClusterId, Digest, StateRoot
 
 __all__ = ["SettledOutput", "fetch_settled_output", "find_settled_receipt"]
 
-_SERVED_SECONDS = 30.0
+SERVED_SECONDS = 30.0
 """How long a worker may take to see a receipt that the chain has settled."""
 
 _FIELDS = ("to", "root", "outputs_root", "final_block")
@@ -74,11 +73,17 @@ async def _look(session: Session, cluster: ClusterId, link: int) -> SettledRecei
 
 
 async def fetch_settled_output(
-    session: Session, cluster: ClusterId, receipt: SettledReceipt, link: int, position: int
+    session: Session,
+    cluster: ClusterId,
+    receipt: SettledReceipt,
+    link: int,
+    position: int,
+    patience: float = SERVED_SECONDS,
 ) -> SettledOutput:
     """The output of an item from the first worker that serves the right one.
 
-    The chain tells a client of a receipt before every worker has seen it: workers that are behind are asked again.
+    The chain tells a client of a receipt before every worker has seen it: for ``patience`` seconds workers that are
+    behind are asked again.
 
     Raises:
         EvidenceRefused: what is served does not stand under the receipt.
@@ -90,17 +95,7 @@ async def fetch_settled_output(
         _check(served, receipt, link, position)
         return SettledOutput(receipt, served)
 
-    async def look() -> SettledOutput | None:
-        try:
-            return await session.workers.ask(cluster, ask)
-        except PeerUnreachable as error:
-            if error.code != "output.unsettled":
-                raise
-            return None
-
-    what = f"no worker serves output {link}.{position}, which the chain has settled"
-    hint = "see with `phat status` what workers wait for"
-    return await wait_for(look, _SERVED_SECONDS, "output.unserved", what, hint)
+    return await session.workers.ask(cluster, ask, patience)
 
 
 async def _search(session: Session, cluster: ClusterId, link: int, receipts: int, block: int) -> int:

@@ -8,7 +8,7 @@ import argparse
 from typing import Any
 
 from coprocessor.cli.options import add_author, add_network
-from coprocessor.cli.screen import Screen, to_text
+from coprocessor.cli.screen import Screen, bytes_to_text, to_text
 from coprocessor.cli.session import run_on_network
 from coprocessor.client.calls import RESULT_SECONDS, CallHandle, CallOutcome, estimate, failure_of, submit
 from coprocessor.client.network import AsyncNetwork, AsyncProgram
@@ -116,7 +116,7 @@ def _show(screen: Screen, outcome: CallOutcome) -> None:
     for line in outcome.logs:
         screen.say(f"log: {line.text}")
     for event in outcome.events:
-        screen.say(f"event {event.name}: {event.data.decode('utf-8', 'replace')}")
+        screen.say(f"event {event.name}: {bytes_to_text(event.data)}")
     if outcome.status is Status.OK:
         screen.say(f"result: {to_text(outcome.value)}")
     screen.say(f"proven: {outcome.place.index} at block {outcome.block_number}, fuel {outcome.fuel}")

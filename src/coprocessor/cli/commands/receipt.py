@@ -55,7 +55,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
 def _parse_index(text: str) -> tuple[int, int]:
     link, _, position = text.partition(".")
     if not link.isdecimal() or not (position or "0").isdecimal():
-        raise CallerMisuse("usage", f"an index is LINK or LINK.POSITION, not {text!r}")
+        what = f"an index is LINK or LINK.POSITION, not {text!r}"
+        raise CallerMisuse("usage", what, next="phat call prints the index of its command")
     return int(link), int(position or "0")
 
 

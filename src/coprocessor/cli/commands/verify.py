@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from coprocessor.cli.options import DEFAULT_NETWORK
-from coprocessor.cli.screen import Screen
+from coprocessor.cli.screen import Screen, bytes_to_text
 from coprocessor.client.target import load_target
 from coprocessor.protocol.genesis import compute_network_id
 from coprocessor.protocol.output_body import decode_output_body
@@ -76,16 +76,12 @@ def _show(verdict: Verdict, screen: Screen) -> None:
 
 
 def _readable(plaintext: bytes) -> str:
-    """The result inside a command's output, or a public output as it is: text where it is text."""
+    """The result or message inside a command's output, or a public output as it is."""
     try:
         body = decode_output_body(plaintext)
-        plaintext = body.result or body.message.encode("utf-8")
-    except MalformedInput:
-        pass  # a public output has no body around it
-    try:
-        return plaintext.decode("utf-8") if plaintext.decode("utf-8").isprintable() else to_hex(plaintext)
-    except UnicodeDecodeError:
-        return to_hex(plaintext)
+    except MalformedInput:  # a public output has no body around it
+        return bytes_to_text(plaintext)
+    return bytes_to_text(body.result or body.message.encode("utf-8"))
 
 
 def _fields(verdict: Verdict, anchor: Network | None) -> dict[str, object]:
