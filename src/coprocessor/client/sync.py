@@ -6,6 +6,7 @@ One thread with an event loop per connection does the work; it ends with ``close
 from __future__ import annotations
 
 import asyncio
+import atexit
 import threading
 from collections.abc import Coroutine
 from pathlib import Path
@@ -76,7 +77,9 @@ class NetworkClient:
 
     def __init__(self, loop: _Loop, network: AsyncNetwork) -> None:
         self._loop = loop
+        self._is_open = True
         self.asynchronous = network
+        atexit.register(self.close)  # scripts that end without closing end quietly
 
     def __enter__(self) -> NetworkClient:
         return self
@@ -87,7 +90,11 @@ class NetworkClient:
         self.close()
 
     def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections; once is enough."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        atexit.unregister(self.close)
         self._loop.run(self.asynchronous.close())
         self._loop.stop()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from coprocessor.cli.demo import DemoOptions, run_demo
 from coprocessor.cli.options import DEFAULT_NETWORK
 from coprocessor.cli.screen import SIMULATED, Screen
-from coprocessor.values.errors import CallerMisuse
+from coprocessor.values.errors import CallerMisuse, CoprocessorError
 
 __all__ = ["add_arguments", "run"]
 
@@ -28,7 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Runs the demonstration; 0 where everything holds."""
     options = DemoOptions(arguments.data, arguments.program or _find_auction())
-    result = asyncio.run(run_demo(options, screen))
+    try:
+        result = asyncio.run(run_demo(options, screen))
+    except CoprocessorError as error:
+        if not screen.as_json:
+            screen.fail(error)
+        result = {"ok": False, **error.to_dict()}
     screen.say(SIMULATED)
     print(json.dumps(result), flush=True)
     return 0 if result["ok"] else 1
