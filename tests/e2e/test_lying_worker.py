@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -61,8 +60,11 @@ async def deceive(net: AsyncNetwork, program: AsyncProgram, change: Change, work
         async def members(cluster: bytes, fresh: bool = False) -> Sequence[WorkerEndpoint]:
             return [WorkerEndpoint(honest[0].worker, url)]
 
+        async def ask(cluster: Any, question: Any, patience: float = 0.0) -> Any:
+            return await Workers.ask(workers, cluster, question, 0.0)
+
         workers.members = members  # type: ignore[method-assign, assignment]
-        workers.ask = functools.partial(Workers.ask, workers, patience=0.0)  # type: ignore[method-assign]
+        workers.ask = ask  # type: ignore[method-assign]
         try:
             return await work
         finally:
