@@ -23,6 +23,7 @@ from coprocessor.values.identities import Address, Digest, from_hex, to_hex
 from tests.support.node import CALL_SECONDS, RpcClient, RpcFailure
 
 GAS_LIMIT = 15_000_000
+_RECEIPT_LOOKS = 20_000
 MAX_FEE = 100 * 10**9
 ERROR_STRING = abi.selector("Error(string)")
 
@@ -107,10 +108,13 @@ class Evm:
         return Transaction(self.chain_id, nonce, gas, MAX_FEE, 1, to, value, data).sign(key)
 
     def _receipt(self, signed: SignedTransaction) -> dict[str, Any]:
-        receipt = None
-        while receipt is None:
+        for attempt in range(_RECEIPT_LOOKS):
             receipt = self.client.call("eth_getTransactionReceipt", to_hex(signed.hash))
-        return dict(receipt)
+            if receipt is not None:
+                return dict(receipt)
+            if attempt % 1000 == 999:  # anvil can leave one of many transactions waiting until something is mined
+                self.client.call("evm_mine")
+        raise AssertionError(f"transaction {to_hex(signed.hash)} is in no block")
 
     def call(
         self,
