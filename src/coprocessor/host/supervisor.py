@@ -36,7 +36,7 @@ from coprocessor.host import provision
 from coprocessor.host.children import Child
 from coprocessor.host.folder import locked_folder, write_private
 from coprocessor.host.http import PeerClient
-from coprocessor.host.up_state import UpState
+from coprocessor.host.up_state import UpState, choosing_ports
 from coprocessor.host.worker import run_until_signal
 from coprocessor.protocol.genesis import compute_network_id, network_from_json, network_to_json
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, PeerUnreachable
@@ -219,10 +219,11 @@ class Supervisor:
         return await self._start_node(state, arguments + (["--block-time", str(block_time)] if block_time else []))
 
     async def _start_node(self, state: UpState, arguments: list[str]) -> tuple[str, RpcClient]:
-        port = state.port("chain", PREFERRED_PORT)
         folder = self._options.data / "chain"
-        command = ["chain", "--data", str(folder), "--host", "127.0.0.1", "--port", str(port), *arguments]
-        return await self._start_rpc("chain", [*self._options.phat, *command], port)
+        async with choosing_ports():  # until the node listens: two networks must never take one node for their own
+            port = state.port("chain", PREFERRED_PORT)
+            command = ["chain", "--data", str(folder), "--host", "127.0.0.1", "--port", str(port), *arguments]
+            return await self._start_rpc("chain", [*self._options.phat, *command], port)
 
     async def _start_anvil(self, state: UpState) -> str:
         binary = shutil.which("anvil")

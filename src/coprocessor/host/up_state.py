@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import json
+import os
 import socket
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from coprocessor.host.folder import write_private
 from coprocessor.values.errors import MalformedInput
 
-__all__ = ["UpState"]
+__all__ = ["UpState", "choosing_ports"]
 
 _FORMAT = "coprocessor/v1/up"
+
+
+@asynccontextmanager
+async def choosing_ports() -> AsyncIterator[None]:
+    """While inside, no other ``phat up`` of this user chooses a port: a free one stays free until it is listened on."""
+    path = Path(tempfile.gettempdir()) / f"coprocessor-ports-{os.getuid()}.lock"
+    handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        await asyncio.to_thread(fcntl.flock, handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 class UpState:

@@ -40,10 +40,11 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
 def _anchor(named: str | None) -> Network | None:
     """The pinned network: a named one must be there, a default one may be missing."""
     if named is None:
-        default = os.environ.get("PHAT_NETWORK") or DEFAULT_NETWORK
-        if not Path(default).exists():
-            return None
-        named = default
+        named = os.environ.get("PHAT_NETWORK")
+        if named is None:
+            if not (Path(DEFAULT_NETWORK) / "network.json").exists():
+                return None
+            named = DEFAULT_NETWORK
     if named.startswith(("http://", "https://")):
         raise CallerMisuse("usage", "verify takes its network from a file, not from a URL", next="save the file first")
     return load_target(named).network
