@@ -90,7 +90,7 @@ def test_text_for_people_names_the_simulation_and_the_proof(network: LiveNetwork
 
 
 def test_a_workers_url_is_enough_to_connect(network: LiveNetwork, counter: str) -> None:
-    (worker,) = network.processes("worker")
+    worker = network.worker()
     answer = phat("query", counter, "get", "--network", worker["endpoint"])
     assert answer["ok"] is True
     with connect(worker["endpoint"], pinned=connect_id(network)) as net:

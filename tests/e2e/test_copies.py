@@ -106,11 +106,11 @@ def test_nonces_are_remembered_by_a_fresh_enclave(
 
 
 def restart_enclave(network: LiveNetwork) -> None:
-    (worker,) = network.processes("worker")
+    worker = network.worker()
     os.kill(worker["enclave_pid"], signal.SIGKILL)
 
     def is_new() -> bool:
-        (now,) = network.processes("worker")
+        now = network.worker()
         return now["enclave_pid"] not in (None, worker["enclave_pid"]) and now["state"] == "running"
 
     wait_until(is_new, 120)

@@ -52,6 +52,11 @@ class LiveNetwork:
         """Processes of a role."""
         return [process for process in self.status()["processes"] if process["role"] == role]
 
+    def worker(self) -> dict[str, Any]:
+        """The worker that ``phat up`` keeps running; workers that other tests started and ended do not answer."""
+        (alive,) = [process for process in self.processes("worker") if process["pid"] is not None]
+        return alive
+
     def logs(self) -> str:
         """Everything that its processes printed."""
         texts = [path.read_text(errors="replace") for path in sorted((self.folder / "logs").glob("*.log"))]
