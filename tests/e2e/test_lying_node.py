@@ -13,8 +13,16 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import fund
-from tests.support.live import LiveNetwork, get_json, phat, wait_until, worker_process, write_key
+from tests.e2e.conftest import COUNTER, fund
+from tests.support.live import (
+    LiveNetwork,
+    get_json,
+    phat,
+    running_network,
+    wait_until,
+    worker_process,
+    write_key,
+)
 from tests.support.lying_proxy import LyingProxy, lying_proxy
 
 
@@ -51,6 +59,18 @@ def deceived_worker(network: LiveNetwork, counter: str, folder: Path) -> Iterato
             match = re.search(r"serves (http://\S+)", log.read_text())
             assert match is not None
             yield Deceived(network, proxy, match.group(1), counter)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNetwork]:
+    """A network of this module's own: the deceived worker stays a member of it when it is gone."""
+    with running_network(tmp_path_factory.mktemp("lies") / "net") as live:
+        yield live
+
+
+@pytest.fixture(scope="module")
+def counter(network: LiveNetwork) -> str:
+    return str(phat("deploy", str(COUNTER), "--arg", "start=5", "--network", str(network.folder))["program"])
 
 
 @pytest.fixture(scope="module")
