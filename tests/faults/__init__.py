@@ -1,0 +1,1 @@
+"""Faults: processes killed, disks full or damaged, ports taken, clocks that jump, connections cut (docs/faults.md)."""
