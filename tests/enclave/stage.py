@@ -47,9 +47,17 @@ class InProcessPort:
         self._executor = Executor(engine)
         self.die_at: set[int] = set()
         self.count = 0
+        self._request: Any = None
 
-    def ask(self, request: Any) -> Any:
+    def send(self, request: Any) -> None:
+        """Keeps the request until its reply is wanted."""
+        assert self._request is None, "one request at a time"
+        self._request = request
+
+    def receive(self) -> Any:
         """The reply, or a death."""
+        request, self._request = self._request, None
+        assert request is not None, "nothing was sent"
         self.count += 1
         if self.count in self.die_at:
             raise ExecutorDied("executor.died", "the test killed it")

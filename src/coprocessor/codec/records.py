@@ -11,6 +11,7 @@ without leading zeros.
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -23,6 +24,9 @@ __all__ = ["RecordTable", "from_plain", "to_plain"]
 R = TypeVar("R")
 
 _WIDE = 1 << 64
+_MAX_TYPES = 1024
+
+_Decoder = Callable[[Any], Any]
 
 
 class RecordTable:
@@ -64,27 +68,38 @@ class RecordTable:
 
 def to_plain(record: Any) -> list[Any]:
     """The array that stands for ``record``."""
-    return [type(record).__name__, *(_plain(getattr(record, field.name)) for field in fields(record))]
+    kind: type = type(record)
+    return _encoder(kind)(record)
 
 
 def from_plain(record: type[R], plain: Any) -> R:
     """The record of type ``record`` that the array stands for. Raises MalformedInput."""
     kind: type = record
-    hints = _hints(kind)
-    if not isinstance(plain, list) or len(plain) != len(hints) + 1 or plain[0] != record.__name__:
-        raise MalformedInput("message.shape", f"{record.__name__} takes {len(hints)} fields")
-    pairs = zip(hints, plain[1:], strict=True)
-    return record(*[_value(hint, item, f"{record.__name__}.{name}") for (name, hint), item in pairs])
+    made: R = _decoder(kind)(plain)
+    return made
+
+
+# Hints are read once for each record type; what is kept are functions that know the shape.
+
+
+@lru_cache(maxsize=_MAX_TYPES)
+def _encoder(record: type) -> Callable[[Any], list[Any]]:
+    name = record.__name__
+    if not is_dataclass(record):
+        raise CallerMisuse("records.foreign", f"{name} is no record")
+    names = [field.name for field in fields(record)]
+    return lambda value: [name, *[_plain(getattr(value, field)) for field in names]]
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return to_plain(value)
+    kind = type(value)
+    if kind is bytes or kind is str or kind is bool or value is None:
+        return value
+    if isinstance(value, int):
+        return value if 0 <= value < _WIDE else _wide_bytes(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, int) and not 0 <= value < _WIDE:
-        return _wide_bytes(value)
-    return value
+    return _encoder(kind)(value) if is_dataclass(kind) else value
 
 
 def _wide_bytes(value: int) -> bytes:
@@ -93,35 +108,62 @@ def _wide_bytes(value: int) -> bytes:
     return value.to_bytes((value.bit_length() + 7) // 8, "big")
 
 
-@lru_cache(maxsize=512)
-def _hints(record: type) -> tuple[tuple[str, Any], ...]:
+@lru_cache(maxsize=_MAX_TYPES)
+def _decoder(record: type) -> _Decoder:
     hints = get_type_hints(record)
-    return tuple((field.name, hints[field.name]) for field in fields(record))
+    name = record.__name__
+    readers = [_reader(hints[field.name], f"{name}.{field.name}") for field in fields(record)]
+    length = len(readers) + 1
+
+    def decode(plain: Any) -> Any:
+        if type(plain) is not list or len(plain) != length or plain[0] != name:
+            raise MalformedInput("message.shape", f"{name} takes {length - 1} fields")
+        return record(*[read(item) for read, item in zip(readers, plain[1:], strict=True)])
+
+    return decode
 
 
-def _value(hint: Any, item: Any, name: str) -> Any:
+def _reader(hint: Any, name: str) -> _Decoder:
+    """What reads a value of this type; ``name`` stands in its errors."""
     if isinstance(hint, NewType):
-        return _value(hint.__supertype__, item, name)
+        return _reader(hint.__supertype__, name)
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
-        chosen = [option for option in get_args(hint) if option is not type(None)]
-        return None if item is None else _value(chosen[0], item, name)
+        (chosen,) = [option for option in get_args(hint) if option is not type(None)]
+        present = _reader(chosen, name)
+        return lambda item: None if item is None else present(item)
     if origin is tuple:
-        if not isinstance(item, list):
-            raise MalformedInput("message.type", f"{name} must be an array")
-        return tuple(_value(get_args(hint)[0], part, name) for part in item)
+        return _tuple_reader(_reader(get_args(hint)[0], name), name)
     if is_dataclass(hint):
-        return from_plain(hint, item)  # type: ignore[arg-type]
+        return _decoder(hint)  # type: ignore[arg-type]
     if hint is bool or hint is bytes or hint is str:
-        if type(item) is not hint:
-            raise MalformedInput("message.type", f"{name} must be {hint.__name__}, not {type(item).__name__}")
-        return item
+        return _plain_reader(hint, name)
     if isinstance(hint, type) and issubclass(hint, int):
-        return _integer(hint, item, name)
+        return lambda item: _integer(hint, item, name)
     raise CallerMisuse("records.hint", f"{name} has a hint without an encoding: {hint!r}")
 
 
+def _tuple_reader(read: _Decoder, name: str) -> _Decoder:
+    def read_tuple(item: Any) -> Any:
+        if type(item) is not list:
+            raise MalformedInput("message.type", f"{name} must be an array")
+        return tuple([read(part) for part in item])
+
+    return read_tuple
+
+
+def _plain_reader(kind: type, name: str) -> _Decoder:
+    def read_plain(item: Any) -> Any:
+        if type(item) is not kind:
+            raise MalformedInput("message.type", f"{name} must be {kind.__name__}, not {type(item).__name__}")
+        return item
+
+    return read_plain
+
+
 def _integer(hint: type[int], item: Any, name: str) -> int:
+    if hint is int and type(item) is int and item >= 0:
+        return item
     number = item
     if type(item) is bytes and 8 < len(item) <= 32 and item[0]:
         number = int.from_bytes(item, "big")

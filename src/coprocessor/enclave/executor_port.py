@@ -7,6 +7,7 @@ executor answers decides outcomes, so it stands inside the measured boundary.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from coprocessor.enclave.programs import Program
@@ -40,10 +41,13 @@ class ExecutorDied(CoprocessorError):
 
 
 class ExecutorPort(Protocol):
-    """What the loop gives to the core."""
+    """What the loop gives to the core. One request at a time: each ``send`` is followed by its ``receive``."""
 
-    def ask(self, request: Any) -> Any:
-        """The reply to a request of ``sandbox.executor_messages``. Raises ExecutorDied."""
+    def send(self, request: Any) -> None:
+        """Starts a request of ``sandbox.executor_messages``. Raises ExecutorDied."""
+
+    def receive(self) -> Any:
+        """Waits for the reply to the request that was sent. Raises ExecutorDied."""
 
     def restart(self) -> None:
         """A new, empty executor."""
@@ -100,8 +104,22 @@ class Executor:
         return reply
 
     def execute(self, request: Execute) -> Executed:
-        """Runs a link's items."""
-        reply: Executed = self._ask(request, Executed)
+        """Runs items of a link."""
+        self.begin(request)
+        return self.finish(request)
+
+    def begin(self, request: Execute) -> None:
+        """Starts items of a link.
+
+        The caller MUST ``finish`` the same request before it asks for anything else, and before then apply the writes
+        of all that was finished earlier: a new executor is fed with them.
+        """
+        with suppress(ExecutorDied):  # ``finish`` meets the death again, and mends it
+            self._port.send(request)
+
+    def finish(self, request: Execute) -> Executed:
+        """Waits for the items that ``begin`` started."""
+        reply: Executed = self._ask(request, Executed, has_begun=True)
         return reply
 
     def query(self, request: Query) -> Queried:
@@ -109,12 +127,14 @@ class Executor:
         reply: Queried = self._ask(request, Queried)
         return reply
 
-    def _ask(self, request: Any, expected: type | tuple[type, ...]) -> Any:
+    def _ask(self, request: Any, expected: type | tuple[type, ...], *, has_begun: bool = False) -> Any:
         for attempt in range(1, MAX_DEATHS + 1):
             try:
                 if attempt > 1:
                     self._feed_again()
-                reply = self._port.ask(request)
+                if attempt > 1 or not has_begun:
+                    self._port.send(request)
+                reply = self._port.receive()
             except ExecutorDied:
                 continue
             if isinstance(reply, ExecutorFailed) and reply.is_fatal:
@@ -139,6 +159,7 @@ class Executor:
             self._expect(SetState(identifier, entries), Done)
 
     def _expect(self, request: Any, kind: type) -> None:
-        reply = self._port.ask(request)
+        self._port.send(request)
+        reply = self._port.receive()
         if not isinstance(reply, kind):
             raise InternalError("executor.reply", f"{type(request).__name__} was answered by {reply!r}")

@@ -6,7 +6,7 @@ where its signature or deadline is bad, or where its nonce was spent. Void items
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from coprocessor.enclave.nonces import NonceSet
@@ -50,14 +50,17 @@ class Bench:
     nonces: NonceSet
 
 
-def judge_link(link: Link, bench: Bench) -> list[ReadyItem | VoidItem]:
-    """The judged items of a ``SUBMIT`` or ``BATCH`` link, in order; spends the nonces of those that run."""
+def judge_link(link: Link, bench: Bench) -> Iterator[ReadyItem | VoidItem]:
+    """The judged items of a ``SUBMIT`` or ``BATCH`` link, in order, each when it is asked for; spends the nonces of
+    those that run. No judgement depends on what another item does: items may run while later ones are judged."""
     try:
         items = decode_items(link)
     except MalformedInput:
-        return [VoidItem(0, ProgramId(bytes(32)), "void.framing")]
+        yield VoidItem(0, ProgramId(bytes(32)), "void.framing")
+        return
     bench.nonces.forget_until(link.timestamp)
-    return [_judge(link, position, item, bench) for position, item in enumerate(items)]
+    for position, item in enumerate(items):
+        yield _judge(link, position, item, bench)
 
 
 def _judge(link: Link, position: int, item: ClearItem, bench: Bench) -> ReadyItem | VoidItem:

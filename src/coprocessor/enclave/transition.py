@@ -6,8 +6,9 @@ bytes. A failing item leaves the state untouched; its reason stands in its seale
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from coprocessor.crypto.hashing import hmac_sha256
 from coprocessor.enclave.executor_port import Executor
@@ -25,7 +26,15 @@ from coprocessor.protocol.output_body import Event, LogLine, OutputBody, encode_
 from coprocessor.protocol.outputs import Leaf, Status, derive_output_keys, public_plaintext_hash, seal_output
 from coprocessor.protocol.system import Instantiation, decode_instantiation, decode_request
 from coprocessor.sandbox.abi import FrameKind
-from coprocessor.sandbox.executor_messages import Call, CallOutcome, Execute, Item, ItemResult, LoadFailed
+from coprocessor.sandbox.executor_messages import (
+    Call,
+    CallOutcome,
+    Execute,
+    Executed,
+    Item,
+    ItemResult,
+    LoadFailed,
+)
 from coprocessor.sandbox.faults import ExhaustedLimit
 from coprocessor.sandbox.outcome import OutcomeKind
 from coprocessor.sandbox.package import CodePackage, decode_package
@@ -48,6 +57,9 @@ PUBLIC_RESULT_LIMIT = 4096
 
 _NO_REQUEST = RequestId(ZERO_DIGEST)
 
+_PART_ITEMS = 64
+"""Items that are judged at a time while the executor runs those before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:
@@ -64,6 +76,14 @@ class _Place:
     position: int
     program: ProgramId
     request: RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Judged items that follow one another, and what the executor is asked for them, if any of them runs."""
+
+    judged: Sequence[ReadyItem | VoidItem]
+    request: Execute | None
 
 
 class Transition:
@@ -121,17 +141,47 @@ class Transition:
     # ---- commands
 
     def _apply_items(self, proven: ProvenLink) -> list[tuple[ItemOutput, Leaf]]:
-        judged = judge_link(proven.link, self._bench)
+        """Judges a part of the items while the executor runs the part before, so that two processors share the work.
+
+        Cuts decide nothing, since judgements do not depend on results and items run in order (PROTOCOL 5.1).
+        """
+        outputs: list[tuple[ItemOutput, Leaf]] = []
+        before: _Part | None = None
+        for judged in _parts(judge_link(proven.link, self._bench)):
+            part = self._part(proven, judged)
+            results = () if before is None else self._finish(before)
+            self._begin(part)
+            if before is not None:
+                outputs += self._collect(proven, before, results)
+            before = part
+        if before is not None:
+            outputs += self._collect(proven, before, self._finish(before))
+        return outputs
+
+    def _part(self, proven: ProvenLink, judged: Sequence[ReadyItem | VoidItem]) -> _Part:
         ready = [item for item in judged if isinstance(item, ReadyItem)]
         calls = [Item(item.position, self._command_call(proven, item)) for item in ready]
-        results = {result.position: result for result in self._run(proven, calls)}
+        return _Part(judged, self._request(proven, calls) if calls else None)
+
+    def _begin(self, part: _Part) -> None:
+        if part.request is not None:
+            self._executor.begin(part.request)
+
+    def _finish(self, part: _Part) -> tuple[ItemResult, ...]:
+        return () if part.request is None else _results(part.request, self._executor.finish(part.request))
+
+    def _collect(
+        self, proven: ProvenLink, part: _Part, results: Sequence[ItemResult]
+    ) -> list[tuple[ItemOutput, Leaf]]:
+        self._write(proven, results)
+        by_position = {result.position: result for result in results}
         outputs = []
-        for item in judged:
+        for item in part.judged:
             if isinstance(item, VoidItem):
                 place = _Place(item.position, item.program, _NO_REQUEST)
                 outputs.append(_public(proven, place, Status.VOID, 0, item.rule.encode("ascii"), item.rule))
             else:
-                outputs.append(self._sealed(proven, item, results[item.position]))
+                outputs.append(self._sealed(proven, item, by_position[item.position]))
         return outputs
 
     def _command_call(self, proven: ProvenLink, item: ReadyItem) -> Call:
@@ -242,21 +292,34 @@ class Transition:
 
     def _run(self, proven: ProvenLink, items: Sequence[Item]) -> tuple[ItemResult, ...]:
         """Executes items in order and applies the writes of those that succeed."""
-        if not items:
-            return ()
+        request = self._request(proven, items)
+        results = _results(request, self._executor.execute(request))
+        self._write(proven, results)
+        return results
+
+    def _request(self, proven: ProvenLink, items: Sequence[Item]) -> Execute:
         link = proven.link
-        request = Execute(self._bench.chain_id, link.block_number, link.timestamp, link.index, tuple(items))
-        results = self._executor.execute(request).results
-        if [result.position for result in results] != [item.position for item in items]:
-            raise InternalError("executor.results", "the executor answered for other items than it was asked")
+        return Execute(self._bench.chain_id, link.block_number, link.timestamp, link.index, tuple(items))
+
+    def _write(self, proven: ProvenLink, results: Sequence[ItemResult]) -> None:
         for result in results:
             for write in result.writes:
-                self._state.write(write.program, write.key, write.value, link.index, result.position)
-        return results
+                self._state.write(write.program, write.key, write.value, proven.link.index, result.position)
 
     def _seed(self, proven: ProvenLink, position: int, program: ProgramId) -> bytes:
         """PROTOCOL 5.2: PRF(epoch secret, link hash, position, program)."""
         return hmac_sha256(self._keys.randomness_secret, proven.head + position.to_bytes(4, "big") + program)
+
+
+def _parts(judged: Iterator[ReadyItem | VoidItem]) -> Iterator[list[ReadyItem | VoidItem]]:
+    while part := list(islice(judged, _PART_ITEMS)):
+        yield part
+
+
+def _results(request: Execute, reply: Executed) -> tuple[ItemResult, ...]:
+    if [result.position for result in reply.results] != [item.position for item in request.items]:
+        raise InternalError("executor.results", "the executor answered for other items than it was asked")
+    return reply.results
 
 
 def _status(outcome: CallOutcome) -> Status:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from coprocessor.enclave.executor_port import ExecutorDied
@@ -13,7 +15,7 @@ from coprocessor.enclave.worker import WorkerCore, WorkerSurroundings
 from coprocessor.sandbox import supervisor
 from coprocessor.sandbox.python_guest import guest_digest, load_guest_wasm
 from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
-from coprocessor.values.errors import CallerMisuse
+from coprocessor.values.errors import CallerMisuse, InternalError
 
 __all__ = ["ProcessPort", "main"]
 
@@ -24,14 +26,19 @@ class ProcessPort:
     def __init__(self) -> None:
         self._handle: supervisor.ExecutorHandle | None = None
 
-    def ask(self, request: Any) -> Any:
-        """The reply. Raises ExecutorDied."""
+    def send(self, request: Any) -> None:
+        """Starts a request. Raises ExecutorDied."""
         if self._handle is None:
             self._handle = supervisor.ExecutorHandle()
-        try:
-            return self._handle.ask(request)
-        except supervisor.ExecutorDied as error:
-            raise ExecutorDied(error.code, error.what, error.why, error.next) from error
+        with _told_as_the_core_knows_it():
+            self._handle.send(request)
+
+    def receive(self) -> Any:
+        """The reply. Raises ExecutorDied."""
+        if self._handle is None:
+            raise InternalError("executor.order", "a reply was waited for before anything was sent")
+        with _told_as_the_core_knows_it():
+            return self._handle.receive()
 
     def restart(self) -> None:
         """A new, empty executor."""
@@ -43,6 +50,14 @@ class ProcessPort:
         """Ends the executor."""
         if self._handle is not None:
             self._handle.close()
+
+
+@contextmanager
+def _told_as_the_core_knows_it() -> Iterator[None]:
+    try:
+        yield
+    except supervisor.ExecutorDied as error:
+        raise ExecutorDied(error.code, error.what, error.why, error.next) from error
 
 
 def main() -> None:

@@ -59,18 +59,27 @@ class ExecutorHandle:
         return self._process.poll() is None
 
     def ask(self, request: Any) -> Any:
-        """Sends one request and waits for its reply.
+        """Sends one request and waits for its reply. Raises as ``receive``."""
+        self.send(request)
+        return self.receive()
+
+    def send(self, request: Any) -> None:
+        """Starts one request; ``receive`` MUST follow before the next. Raises ExecutorDied."""
+        data = EXECUTOR_REQUESTS.encode(request)
+        try:
+            write_frame(self._channel, data)
+        except OSError as error:
+            raise self._died(str(error)) from error
+
+    def receive(self) -> Any:
+        """Waits for the reply to the request that was sent.
 
         Raises:
             ExecutorDied: the process ended before it answered, or says that it must be replaced.
         """
-        data = EXECUTOR_REQUESTS.encode(request)
         try:
-            write_frame(self._channel, data)
             answer = read_frame(self._channel, MAX_EXECUTOR_MESSAGE)
-        except (OSError, EOFError) as error:
-            raise self._died(str(error)) from error
-        except CoprocessorError as error:
+        except (OSError, EOFError, CoprocessorError) as error:
             raise self._died(str(error)) from error
         if answer is None:
             raise self._died("it closed its channel")
