@@ -11,6 +11,7 @@ import pytest
 from coprocessor.codec import abi
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.enclave import messages as m
+from coprocessor.enclave.transition import _PART_ITEMS
 from coprocessor.protocol import layout
 from coprocessor.protocol.commands import Command, Destination, derive_reply_secret, method_selector, seal_command
 from coprocessor.protocol.items import ClearItem, encode_items
@@ -301,6 +302,23 @@ def test_the_death_of_an_executor_changes_nothing(counter: Counter) -> None:
     counter.worker.port.die_at = {counter.worker.port.count + 1}
     counter.submit(counter.seal(ALICE, counter.command()))
     counter.worker.follow()
+    healthy = counter.start_worker(b"healthy")
+    healthy.follow()
+    assert healthy.executed() == counter.worker.executed()
+
+
+@pytest.mark.parametrize("death", [1, 2, 3, 4])
+def test_a_long_link_runs_in_parts_that_no_death_shows(counter: Counter, death: int) -> None:
+    """Items of a later part are judged while an earlier one runs; executors die at each part (PROTOCOL 5.1)."""
+    items = [counter.seal(ALICE, counter.command()) for _ in range(2 * _PART_ITEMS + 3)]
+    void = range(_PART_ITEMS, 2 * _PART_ITEMS)  # the middle part asks nothing of the executor
+    for position in void:
+        items[position] = items[position - _PART_ITEMS]
+    link = counter.submit(*items)
+    counter.worker.port.die_at = {counter.worker.port.count + death}
+    counter.worker.follow()
+    expected = ["void.replayed" if position in void else "OK" for position in range(len(items))]
+    assert counter.statuses(link) == expected
     healthy = counter.start_worker(b"healthy")
     healthy.follow()
     assert healthy.executed() == counter.worker.executed()

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from coprocessor.attestation.report_data import ReportClaims
+from coprocessor.enclave.identity import EnclaveKeys
 from coprocessor.enclave.messages import AccountProof, ChainProof, Headers
 from coprocessor.headers.chain import VerifiedChain
 from coprocessor.headers.header import Header
 from coprocessor.headers.proofs import verify_account, verify_slot
 from coprocessor.headers.sealed import SealedSource
+from coprocessor.protocol.genesis import compute_configuration_hash
 from coprocessor.values.errors import EvidenceRefused, MalformedInput
 from coprocessor.values.identities import Address
 from coprocessor.values.network import CONTRACT_NAMES, NetworkConfiguration
@@ -75,6 +78,20 @@ class ChainView:
             return self._checkpoint.hash == block_hash
         header = self._chain.header(number)
         return header is not None and header.hash == block_hash
+
+    def claims(self, operator: Address, keys: EnclaveKeys) -> ReportClaims:
+        """What this enclave's evidence must bind (PROTOCOL 1.2). Raises EvidenceRefused before the first header."""
+        head = self.head
+        return ReportClaims(
+            configuration=compute_configuration_hash(self._configuration),
+            registry=self._configuration.contract("Registry").address,
+            operator=operator,
+            signing_key=keys.signing.public_key,
+            sealing_key=keys.sealing.public_key,
+            checkpoint_hash=self.checkpoint.hash,
+            block_hash=head.hash,
+            block_number=head.number,
+        )
 
     def extend(self, message: Headers) -> Header:
         """Takes a segment of headers. Raises EvidenceRefused or MalformedInput."""

@@ -154,17 +154,7 @@ class _Gatekeeper:
         return handler(message)
 
     def claims(self) -> ReportClaims:
-        head = self.view.head
-        return ReportClaims(
-            configuration=compute_configuration_hash(self._configuration),
-            registry=self._configuration.contract("Registry").address,
-            operator=self._operator,
-            signing_key=self.keys.signing.public_key,
-            sealing_key=self.keys.sealing.public_key,
-            checkpoint_hash=self.view.checkpoint.hash,
-            block_hash=head.hash,
-            block_number=head.number,
-        )
+        return self.view.claims(self._operator, self.keys)
 
     def _on_headers(self, message: m.Headers) -> m.Head:
         head = self.view.extend(message)

@@ -31,7 +31,7 @@ from coprocessor.enclave.sealed_state import GENESIS_ROOT, ClusterState
 from coprocessor.enclave.transition import Transition
 from coprocessor.keys.derivation import ClusterKeys
 from coprocessor.protocol import layout
-from coprocessor.protocol.genesis import compute_configuration_hash, compute_network_id, network_from_json
+from coprocessor.protocol.genesis import compute_network_id, network_from_json
 from coprocessor.protocol.links import Link, LinkKind, compute_genesis_head
 from coprocessor.protocol.receipts import Receipt
 from coprocessor.protocol.statements import InputKeyRecord
@@ -203,17 +203,7 @@ class _Cluster:
         return handler(message)
 
     def claims(self) -> ReportClaims:
-        head = self.view.head
-        return ReportClaims(
-            configuration=compute_configuration_hash(self._configuration),
-            registry=self._configuration.contract("Registry").address,
-            operator=self._operator,
-            signing_key=self.keys.signing.public_key,
-            sealing_key=self.keys.sealing.public_key,
-            checkpoint_hash=self.view.checkpoint.hash,
-            block_hash=head.hash,
-            block_number=head.number,
-        )
+        return self.view.claims(self._operator, self.keys)
 
     # ---- chain
 
