@@ -98,8 +98,8 @@ class Counter:
         worker.take_keys()
         ask(worker.core, self.code)
         worker.follow()
-        signed = next(notice for notice in worker.notices if isinstance(notice, m.InputKeySigned))
-        self.input_key = signed.key
+        signed = [notice for notice in worker.notices if isinstance(notice, m.InputKeySigned)]
+        self.input_key = next(notice.key for notice in signed if notice.program == self.program)
         self.chain.set("Programs", layout.input_key(self.program, 1), self.input_key)
         self.chain.mine()
         return worker

@@ -45,7 +45,12 @@ class Label(Enum):
     SEALED_COMMAND = "sealed-command"
     SEALED_QUERY = "sealed-query"
     SEALED_INIT = "sealed-init"
+    SEALED_CODE = "sealed-code"
     SEALED_PARTIAL = "sealed-partial"
+    # what the owner of private code commits to
+    CODE_CONTENT = "code-content"
+    CODE_COMMITMENT = "code-commitment"
+    CODE_SALT = "code-salt"
     # outputs (PROTOCOL 6)
     REPLY_SECRET = "reply-secret"
     OUTPUT_KEY = "output-key"

@@ -141,7 +141,7 @@ class Executor:
                 continue
             if isinstance(reply, (expected, LoadFailed)):
                 return reply
-            raise InternalError("executor.reply", f"{type(request).__name__} was answered by {reply!r}")
+            raise _unexpected(request, reply)
         raise InternalError(
             "executor.poison",
             f"the executor died {MAX_DEATHS} times at one {type(request).__name__}",
@@ -162,4 +162,9 @@ class Executor:
         self._port.send(request)
         reply = self._port.receive()
         if not isinstance(reply, kind):
-            raise InternalError("executor.reply", f"{type(request).__name__} was answered by {reply!r}")
+            raise _unexpected(request, reply)
+
+
+def _unexpected(request: Any, reply: Any) -> InternalError:
+    """Names of messages alone: their contents may be secret, and the host reads this."""
+    return InternalError("executor.reply", f"{type(request).__name__} was answered by {type(reply).__name__}")

@@ -371,7 +371,8 @@ class LinkExecuted:
 
 @dataclass(frozen=True, slots=True)
 class InputKeySigned:
-    """The program's input key of an epoch, signed for ``Programs.publish_input_key``."""
+    """The program's input key of an epoch, signed for ``Programs.publish_input_key``; the cluster's id in place of a
+    program's means its code key."""
 
     program: bytes
     epoch: int

@@ -8,7 +8,7 @@ fails, is dead: it keeps its id, and everything sent to it is void.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from coprocessor.codec import cbor
 from coprocessor.crypto.hashing import keccak256, sha256
@@ -62,7 +62,8 @@ class Program:
         origin: the link's content.
         keys: of the epoch.
         input_key, nonce_key: from ``keys``; derived once, since each item needs both.
-        package: its code, or None where that is no package.
+        package: its code, or None where that is no package, or does not open.
+        is_private: the code was published sealed; nothing of it may leave the enclave.
         has_constructor: the interface names an ``init`` method.
         is_alive: it may be called.
     """
@@ -71,7 +72,8 @@ class Program:
     keys: ProgramKeys
     input_key: SealingKey
     nonce_key: bytes
-    package: CodePackage | None
+    package: CodePackage | None = field(repr=False)
+    is_private: bool
     has_constructor: bool
     is_alive: bool
 
@@ -92,6 +94,7 @@ class Program:
             application_secret=self.keys.application_secret,
             account_secret=self.keys.account_key.secret,
             query_account_secret=self.keys.query_account_key.secret,
+            private_owner=self.origin.owner if self.is_private else None,
         )
 
 

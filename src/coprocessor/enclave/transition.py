@@ -7,10 +7,11 @@ bytes. A failing item leaves the state untouched; its reason stands in its seale
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from coprocessor.crypto.hashing import hmac_sha256
+from coprocessor.enclave.code_opening import CodeOpener, constructor_failed, not_runnable
 from coprocessor.enclave.executor_port import Executor
 from coprocessor.enclave.inbox import ProvenLink
 from coprocessor.enclave.judgement import Bench, ReadyItem, VoidItem, judge_link
@@ -24,6 +25,8 @@ from coprocessor.protocol.interface import parse_interface
 from coprocessor.protocol.links import LinkKind
 from coprocessor.protocol.output_body import Event, LogLine, OutputBody, encode_output_body
 from coprocessor.protocol.outputs import Leaf, Status, derive_output_keys, public_plaintext_hash, seal_output
+from coprocessor.protocol.private_code import is_private_code
+from coprocessor.protocol.sealed_init import is_sealed_init
 from coprocessor.protocol.system import Instantiation, decode_instantiation, decode_request
 from coprocessor.sandbox.abi import FrameKind
 from coprocessor.sandbox.executor_messages import (
@@ -37,7 +40,7 @@ from coprocessor.sandbox.executor_messages import (
 )
 from coprocessor.sandbox.faults import ExhaustedLimit
 from coprocessor.sandbox.outcome import OutcomeKind
-from coprocessor.sandbox.package import CodePackage, decode_package
+from coprocessor.sandbox.package import CodePackage
 from coprocessor.values.errors import CoprocessorError, InternalError
 from coprocessor.values.identities import (
     ZERO_ADDRESS,
@@ -117,6 +120,7 @@ class Transition:
         self._state = state
         epoch = keys.identity.epoch
         self._bench = Bench(network, chain_id, inbox, epoch, programs, NonceSet(state.nonces))
+        self._opener = CodeOpener(network, keys.identity.cluster, epoch, {epoch: keys.private_code_key})
 
     def missing_code(self, proven: ProvenLink) -> CodeHash | None:
         """The code that ``apply`` would lack, or None."""
@@ -235,41 +239,55 @@ class Transition:
     def _instantiate(self, proven: ProvenLink) -> tuple[ItemOutput, Leaf]:
         origin = decode_instantiation(proven.link.payload)
         place = _Place(0, origin.program, _NO_REQUEST)
-        program, reason = self._load(origin)
+        program, arguments, reason = self._load(origin)
         self._programs.add(program)
         self._state.add(origin.program, ProgramState(self._network, program.keys, program.record()))
         if not program.is_alive:
             return _public(proven, place, Status.REVERTED, 0, reason.encode("utf-8")[:PUBLIC_RESULT_LIMIT])
-        outcome = self._construct(proven, program)
+        outcome = self._construct(proven, program, arguments)
         if outcome is None or outcome.kind == OutcomeKind.OK:
             return _public(proven, place, Status.OK, 0 if outcome is None else outcome.fuel, b"")
         self._state.program(origin.program).record = self._programs.bury(origin.program).record()
-        message = outcome.message.encode("utf-8")[:PUBLIC_RESULT_LIMIT]
-        return _public(proven, place, _status(outcome), outcome.fuel, message)
+        is_secret = program.is_private or is_sealed_init(origin.init)  # then so are the constructor's words
+        message = str(constructor_failed()) if is_secret else outcome.message
+        return _public(proven, place, _status(outcome), outcome.fuel, message.encode("utf-8")[:PUBLIC_RESULT_LIMIT])
 
-    def _load(self, origin: Instantiation) -> tuple[Program, str]:
-        keys = self._keys.program(origin.program)
+    def _load(self, origin: Instantiation) -> tuple[Program, bytes, str]:
+        """The program, its constructor's arguments, and for a dead one the public reason."""
         code = self._codes.get(origin.code_hash)
         if code is None:
             raise InternalError("code.missing", f"code 0x{origin.code_hash.hex()} was not asked for in time")
-        def make(package: CodePackage | None, constructor: bool, is_alive: bool) -> Program:
-            return Program(origin, keys, keys.input_key, keys.nonce_path_key, package, constructor, is_alive)
-
+        program = self._make(origin, is_private_code(code))
         try:
-            package = decode_package(code)
+            package = self._opener.open(code, origin)
+            arguments = self._opener.open_init(origin)
+        except CoprocessorError as error:
+            return program, b"", str(error)
+        try:
             constructor = parse_interface(package.interface).init is not None
         except CoprocessorError as error:
-            return make(None, False, False), str(error)
-        program = make(package, constructor, True)
+            return program, b"", str(not_runnable() if program.is_private else error)
+        program = replace(program, package=package, has_constructor=constructor, is_alive=True)
+        refusal = self._load_code(program, package)
+        if refusal:
+            reason = str(not_runnable()) if program.is_private else refusal
+            return replace(program, is_alive=False), b"", reason
+        return program, arguments, ""
+
+    def _make(self, origin: Instantiation, is_private: bool) -> Program:
+        keys = self._keys.program(origin.program)
+        return Program(origin, keys, keys.input_key, keys.nonce_path_key, None, is_private, False, False)
+
+    def _load_code(self, program: Program, package: CodePackage) -> str:
+        """Gives the code to the executor; why it cannot be a program, or nothing."""
         reply = self._executor.load(program)
         if isinstance(reply, LoadFailed):
-            return make(package, constructor, False), f"{reply.code}: {reply.message}"
+            return f"{reply.code}: {reply.message}"
         if package.language == "python" and reply.interface != package.interface:
-            reason = "package.interface: the published interface is not the one that the code has"
-            return make(package, constructor, False), reason
-        return program, ""
+            return "package.interface: the published interface is not the one that the code has"
+        return ""
 
-    def _construct(self, proven: ProvenLink, program: Program) -> CallOutcome | None:
+    def _construct(self, proven: ProvenLink, program: Program, arguments: bytes) -> CallOutcome | None:
         """Runs the constructor; None where the program has none and was given no arguments."""
         if not program.has_constructor:
             return None
@@ -281,7 +299,7 @@ class Transition:
             caller=origin.owner,
             origin=ZERO_ADDRESS,
             request_id=_NO_REQUEST,
-            arguments=origin.init,
+            arguments=arguments,
             fuel_limit=origin.fuel_limit,
             random_seed=self._seed(proven, 0, origin.program),
         )

@@ -280,8 +280,13 @@ class _Cluster:
         root = self._state.root(self._epoch, proven.link.index + 1)
         self._history.append(root, proven.head, applied.leaves)
         notices: list[Any] = [m.LinkExecuted(proven.link.index, proven.head, root, applied.outputs)]
+        if proven.link.kind == LinkKind.EPOCH:
+            code_key = self._cluster_keys[self._epoch].private_code_key.public_key
+            notices.append(self._sign_input_key(ProgramId(self._id), code_key))
         if proven.link.kind == LinkKind.INSTANTIATE:
-            notices.append(self._sign_input_key(decode_instantiation(proven.link.payload).program))
+            program = decode_instantiation(proven.link.payload).program
+            input_key = self._cluster_keys[self._epoch].program(program).input_key.public_key
+            notices.append(self._sign_input_key(program, input_key))
         return notices
 
     def _begin_epoch(self, proven: ProvenLink) -> bool:
@@ -313,8 +318,8 @@ class _Cluster:
         )
         return True
 
-    def _sign_input_key(self, program: ProgramId) -> m.InputKeySigned:
-        key = self._cluster_keys[self._epoch].program(program).input_key.public_key
+    def _sign_input_key(self, program: ProgramId, key: bytes) -> m.InputKeySigned:
+        """PROTOCOL 4.4; the cluster's own id stands for its code key."""
         record = InputKeyRecord(self._network, self._id, program, self._epoch, key)
         programs = self._configuration.contract("Programs").address
         signature = self.keys.signing.sign(record.digest(self._configuration.chain_id, programs))

@@ -8,6 +8,7 @@ Rules enforced:
 3. A callee that fails leaves no writes and no events; its caller sees the status and goes on.
 4. In queries nothing is written, and signatures come from another key (PROTOCOL 8.8).
 5. Log and state-write limits count over the whole item, failed callees included.
+6. Why private code failed and what it logged, its owner alone learns, as the author of the call (PROTOCOL 13).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from coprocessor.crypto.hkdf import hkdf_derive
 from coprocessor.crypto.labels import Label
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.sandbox.abi import CallFrame, CallStatus, Event, FrameKind, ResultStatus
+from coprocessor.sandbox.discretion import withhold_reason
 from coprocessor.sandbox.faults import ExhaustedLimit, GuestFault, GuestTrap, LimitExhausted, TrapKind
 from coprocessor.sandbox.instance import CallBudget, LoadedProgram, run_call
 from coprocessor.sandbox.outcome import LogEntry, Outcome, OutcomeKind
@@ -37,7 +39,8 @@ _SELECTOR_BYTES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program as an executor holds it. Secrets are 32 bytes each."""
+    """A program as an executor holds it. Secrets are 32 bytes each; ``private_owner`` is None where the code is
+    public."""
 
     identity: ProgramId
     loaded: LoadedProgram
@@ -45,6 +48,7 @@ class Program:
     application_secret: bytes = field(repr=False)
     account_secret: bytes = field(repr=False)
     query_account_secret: bytes = field(repr=False)
+    private_owner: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,7 @@ class _Activation:
         self._program = program
         self._layer = layer
         self._callee_events: list[Event] = []
+        self._is_discreet = not _may_know(program, item.frame)
 
     def run(self, frame: CallFrame, budget: CallBudget) -> Outcome:
         self._item.active.append(self._program.identity)
@@ -109,6 +114,8 @@ class _Activation:
             outcome = run_call(self._program.loaded, frame.encode(), budget, self)
         finally:
             self._item.active.pop()
+        if self._is_discreet:
+            outcome = withhold_reason(outcome, self._program.loaded.snapshot is not None)
         if not outcome.is_ok:
             return outcome
         own = [Event(event.name, event.data, self._program.identity) for event in outcome.events]
@@ -144,7 +151,8 @@ class _Activation:
         self._item.log_bytes += _LOG_FRAMING + len(text)
         if self._item.log_bytes > MAX_LOG_BYTES:
             raise LimitExhausted(ExhaustedLimit.LOG)
-        self._item.logs.append(LogEntry(self._program.identity, level, text))
+        if not self._is_discreet:
+            self._item.logs.append(LogEntry(self._program.identity, level, text))
 
     def derive_key(self, purpose: bytes) -> bytes:
         info = Label.APPLICATION_KEY.context(b"", purpose)
@@ -210,6 +218,15 @@ class _Activation:
         self._item.written_bytes += size
         if self._item.written_bytes > MAX_STATE_WRITE_BYTES:
             raise LimitExhausted(ExhaustedLimit.STATE)
+
+
+def _may_know(program: Program, outermost: CallFrame) -> bool:
+    """Rule 6: whoever reads this item's sealed output may see into the program. Requests have public outputs, and a
+    program that calls another passes on what it is told."""
+    if program.private_owner is None:
+        return True
+    is_sealed = outermost.kind in (FrameKind.COMMAND, FrameKind.QUERY)
+    return is_sealed and outermost.program == program.identity and outermost.caller == program.private_owner
 
 
 def _reply(outcome: Outcome) -> bytes:

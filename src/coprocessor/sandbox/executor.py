@@ -144,6 +144,7 @@ class Executor:
             application_secret=_secret(message.application_secret),
             account_secret=_secret(message.account_secret),
             query_account_secret=_secret(message.query_account_secret),
+            private_owner=message.private_owner,
         )
         return Loaded(message.program, image.interface, image.fuel, compiled, snapshot)
 

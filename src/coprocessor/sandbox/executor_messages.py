@@ -87,6 +87,8 @@ class LoadProgram:
         code: the WebAssembly module or the source bundle.
         compiled: authenticated native code of an earlier ``Loaded`` (raw WebAssembly), or None.
         snapshot: authenticated snapshot of an earlier ``Loaded`` (interpreters), or None.
+        private_owner: owner of private code, who alone reads why a call failed and what it logged; None where the code
+            is public.
         callees: programs it may call, as declared at instantiation (PROTOCOL 5.4).
         application_secret: 32 bytes, root of ``derive_key``.
         account_secret: 32 bytes, the key of ``sign`` in commands.
@@ -102,6 +104,7 @@ class LoadProgram:
     query_account_secret: bytes = field(repr=False)
     compiled: bytes | None = field(default=None, repr=False)
     snapshot: bytes | None = field(default=None, repr=False)
+    private_owner: Address | None = None
 
     def __post_init__(self) -> None:
         if self.language not in LANGUAGES:
@@ -121,7 +124,7 @@ class Loaded:
     """
 
     program: ProgramId
-    interface: bytes
+    interface: bytes = field(repr=False)
     fuel: int
     compiled: bytes | None = field(default=None, repr=False)
     snapshot: bytes | None = field(default=None, repr=False)
@@ -132,7 +135,7 @@ class LoadFailed:
     """The code cannot be a program; deterministic."""
 
     code: str
-    message: str
+    message: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

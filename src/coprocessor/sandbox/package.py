@@ -13,9 +13,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from coprocessor.codec import cbor, strict_json
+from coprocessor.crypto.hashing import sha256
+from coprocessor.crypto.labels import Label
 from coprocessor.values.errors import CoprocessorError, MalformedInput
 
-__all__ = ["LANGUAGES", "MAX_PACKAGE_BYTES", "CodePackage", "check_interface", "decode_package", "encode_package"]
+__all__ = [
+    "LANGUAGES",
+    "MAX_PACKAGE_BYTES",
+    "CodePackage",
+    "check_interface",
+    "compute_content_digest",
+    "decode_package",
+    "encode_package",
+]
 
 FORMAT: Final = 1
 
@@ -27,6 +37,7 @@ MAX_PACKAGE_BYTES: Final = 2 << 20
 MAX_INTERFACE_BYTES: Final = 256 << 10
 MAX_PAYLOAD_BYTES: Final = 4 << 20
 _MAX_UNPACKED_BYTES: Final = MAX_INTERFACE_BYTES + MAX_PAYLOAD_BYTES + 1024
+_MAX_BUNDLE_BYTES: Final = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +114,7 @@ def decode_package(packed: bytes) -> CodePackage:
     """
     if len(packed) > MAX_PACKAGE_BYTES:
         raise MalformedInput("package.too_large", f"a package of {len(packed)} bytes")
-    unpacker = zlib.decompressobj()
-    try:
-        unpacked = unpacker.decompress(packed, _MAX_UNPACKED_BYTES)
-    except zlib.error as error:
-        raise MalformedInput("package.compression", "the package cannot be unpacked", str(error)) from None
-    if not unpacker.eof or unpacker.unused_data or unpacker.unconsumed_tail:
-        raise MalformedInput("package.compression", "the package is truncated, too long unpacked, or has a tail")
+    unpacked = _unpack(packed, _MAX_UNPACKED_BYTES)
     try:
         content: Any = cbor.loads(unpacked, _MAX_UNPACKED_BYTES)
     except CoprocessorError as error:
@@ -122,6 +127,29 @@ def decode_package(packed: bytes) -> CodePackage:
     if not (isinstance(language, str) and isinstance(interface, bytes) and isinstance(payload, bytes)):
         raise MalformedInput("package.malformed", "a field of the package has the wrong type")
     return CodePackage(language, interface, payload)
+
+
+def compute_content_digest(package: CodePackage) -> bytes:
+    """SHA-256 of what a package says: language, interface, and the payload without its compression, which differs
+    between implementations of zlib. The same source has the same digest wherever it is packed.
+
+    Raises:
+        MalformedInput: a Python payload is no compressed bundle.
+    """
+    payload = _unpack(package.payload, _MAX_BUNDLE_BYTES) if package.language == "python" else package.payload
+    language = package.language.encode("ascii")
+    return sha256(Label.CODE_CONTENT.context(b"", language, package.interface, payload))
+
+
+def _unpack(packed: bytes, maximum: int) -> bytes:
+    unpacker = zlib.decompressobj()
+    try:
+        unpacked = unpacker.decompress(packed, maximum)
+    except zlib.error as error:
+        raise MalformedInput("package.compression", "the package cannot be unpacked", str(error)) from None
+    if not unpacker.eof or unpacker.unused_data or unpacker.unconsumed_tail:
+        raise MalformedInput("package.compression", "the package is truncated, too long unpacked, or has a tail")
+    return unpacked
 
 
 def _is_method(method: Any) -> bool:
