@@ -1,0 +1,19 @@
+"""All subjects that ``vectors/make.py`` writes."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from tests.vectors import encoding, headers, inbox, labels, network, outputs, proofs, receipts
+from tests.vectors.form import Subject
+
+FOLDER = Path(__file__).parents[2] / "vectors"
+_MODULES = (encoding, labels, network, headers, proofs, inbox, outputs, receipts)
+
+
+@lru_cache(maxsize=1)
+def subjects() -> dict[str, Subject]:
+    """By name of their file."""
+    found = [module.subject() for module in _MODULES]
+    return {subject.name: subject for subject in found}

@@ -1,0 +1,155 @@
+"""The pages of the specification against code and vectors, so that they cannot go stale."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from coprocessor.chain.artifacts import load_artifact
+from coprocessor.codec.eip712 import StructType
+from coprocessor.crypto.hashing import keccak256
+from coprocessor.crypto.labels import Label
+from coprocessor.protocol import commands, layout, receipts, statements
+from coprocessor.protocol.links import LinkKind
+from coprocessor.protocol.output_body import OutputBody
+from coprocessor.protocol.outputs import Status
+from coprocessor.values.network import CONTRACT_NAMES
+from tests.vectors.form import Subject
+from tests.vectors.subjects import FOLDER, subjects
+
+PAGES = Path(__file__).parents[2] / "docs" / "specification"
+WITHOUT_VECTORS = {"README", "guest-abi", "http", "program-package", "python-guest"}
+STRUCTS = (commands._TYPE, receipts._TYPE, statements._ADMISSION, statements._INPUT_KEY, statements._MASTER_KEY)
+
+
+def page(name: str) -> str:
+    return (PAGES / f"{name}.md").read_text("utf-8")
+
+
+def rows(text: str, *, columns: int) -> list[list[str]]:
+    """Cells of every table row with that many columns."""
+    found = [[cell.strip() for cell in line.strip()[1:-1].split("|")] for line in text.splitlines()
+             if line.startswith("|") and not set(line) <= set("|- ")]
+    return [cells for cells in found if len(cells) == columns]
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in PAGES.glob("*.md")))
+def test_a_page_names_its_vectors_and_rules_and_stands_in_the_index(name: str) -> None:
+    text = page(name)
+    assert name == "README" or f"`{name}.md`" in page("README")
+    named = re.findall(r"`(?:vectors/)?(\w+\.json)`", text)
+    assert name in WITHOUT_VECTORS or any((FOLDER / file).is_file() for file in named), "no vector file is named"
+
+
+@pytest.mark.parametrize("subject", subjects().values(), ids=list(subjects()))
+def test_a_vector_file_is_named_by_its_page_and_the_index(subject: Subject) -> None:
+    assert f"`vectors/{subject.name}.json`" in page(Path(subject.page).stem)
+    assert f"`{subject.name}.json`" in page("README")
+
+
+def test_every_vector_file_stands_in_the_index() -> None:
+    for path in FOLDER.glob("*.json"):
+        assert f"`{path.name}`" in page("README")
+
+
+@pytest.mark.parametrize("subject", subjects().values(), ids=list(subjects()))
+def test_worked_examples_are_those_of_the_vectors(subject: Subject) -> None:
+    """Every digest, address and nonce under "Example" occurs in the page's vectors."""
+    known = json.dumps([json.loads(path.read_text("utf-8")) for path in FOLDER.glob("*.json")])
+    example = page(Path(subject.page).stem).split("## Example")[1]
+    values = re.findall(r"0x[0-9a-f]{24,}", example)
+    names = re.findall(r"[Cc]ases? (`[^:]*)[:,]", example)
+    assert names
+    for value in values:
+        assert value in known, f"{value} is in no vector"
+    for name in re.findall(r"`([^`]+)`", " ".join(names)):
+        assert f'"name": "{name}"' in known, f"there is no case {name!r}"
+
+
+def test_the_registry_of_labels() -> None:
+    listed = [cells[0].strip("`") for cells in rows(page("labels").split("## Registry")[1], columns=4)]
+    assert [name for name in listed if name not in ("label", "")] == [label.value for label in Label]
+
+
+def test_tags_are_those_of_the_contracts() -> None:
+    text = page("labels")
+    sources = [path.read_text() for path in (Path(__file__).parents[2] / "contracts").rglob("*.vy")]
+    tags = {tag for source in sources for tag in re.findall(r'keccak256\("(coprocessor/v1/[a-z-]+)"\)', source)}
+    assert len(tags) == 7
+    assert all(f"`{tag}`" in text for tag in tags)
+
+
+def test_link_kinds() -> None:
+    listed = {(int(cells[0]), cells[1]) for cells in rows(page("inbox"), columns=4) if cells[0].isdigit()}
+    assert listed == {(int(kind), kind.name) for kind in LinkKind}
+
+
+def test_statuses() -> None:
+    listed = ", ".join(f"{int(status)} {status.name.lower()}" for status in Status)
+    assert listed in page("outputs")
+
+
+def test_output_body() -> None:
+    listed = [cells[0] for cells in rows(page("outputs").split("`OutputBody`")[1], columns=3)]
+    assert [name for name in listed if name in OutputBody.__slots__] == list(OutputBody.__slots__)
+
+
+@pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.name)
+def test_typed_structs(struct: StructType) -> None:
+    assert f"`{struct.encoded_type()}`" in page("encoding")
+
+
+def test_the_receipt_is_spelt_out() -> None:
+    assert f"    {receipts._TYPE.encoded_type()}\n" in page("receipts")
+
+
+def _slots() -> dict[str, dict[str, tuple[int, list[str]]]]:
+    found: dict[str, dict[str, tuple[int, list[str]]]] = {}
+    contract = ""
+    for cells in rows(page("headers").split("## Slots")[1], columns=5):
+        contract = cells[0] or contract
+        if cells[2].isdigit():
+            found.setdefault(contract, {})[cells[1].strip("`")] = (int(cells[2]), cells[4].split(", "))
+    return found
+
+
+def test_storage_slots() -> None:
+    """The table agrees with the compiled contracts, and with the fields that the code proves."""
+    listed = _slots()
+    for contract, variables in listed.items():
+        compiled = load_artifact(contract).storage_layout
+        for variable, (slot, _) in variables.items():
+            assert compiled[variable] == slot, f"{contract}.{variable}"
+    for contract, known in layout.VARIABLES.items():
+        assert known.items() <= {name: slot for name, (slot, _) in listed[contract].items()}.items()
+    for name, members in layout.STRUCTS.items():
+        contract, variable = name.split(".")
+        assert [field.split(" ")[0] for field in listed[contract][variable][1]] == list(members)
+
+
+def test_contract_names_in_the_order_of_the_file() -> None:
+    assert ", ".join(f"`{name}`" for name in CONTRACT_NAMES) in page("network").replace("\n", " ")
+
+
+EVENTS = [("inbox", "Inbox", "Link"), ("inbox", "Inbox", "Requested"), ("receipts", "Settlement", "Settled"),
+          ("receipts", "Settlement", "Delivered"), ("network", "Programs", "CodeChunk"),
+          ("network", "Programs", "CodePublished")]
+
+
+@pytest.mark.parametrize(("name", "contract", "event"), EVENTS)
+def test_events(name: str, contract: str, event: str) -> None:
+    found = load_artifact(contract).interface.event(event)
+    members = ", ".join(f"{kind}{' indexed' if indexed else ''} {member}" for member, kind, indexed in found.members)
+    text = re.sub(r"\s+", " ", page(name))
+    assert f"{event}({members})" in text
+    if "topic 0" in text.split(f"{event}(")[1][:400] and event != "Delivered":
+        assert found.topic.hex() in text
+
+
+def test_function_selectors() -> None:
+    function = load_artifact("Settlement").interface.function("settle")
+    signature = f"settle({','.join(function.inputs)})"
+    assert f"{signature}   0x{keccak256(signature.encode())[:4].hex()}" in page("receipts")
