@@ -2,13 +2,15 @@
 #
 #   make PYTHON=python3.13 test     with that interpreter, in an environment of its own, .venv-python3.13
 #   make test PYTEST="-x tests/codec"
+#   make bench BENCH="--only commands,gas --quick"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check contracts guest lock install clean
+.PHONY: help demo test bench check contracts guest lock install clean
 
 PYTHON ?=
 VENV ?= .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
 PYTEST ?= -n 2 --dist loadfile
+BENCH ?=
 
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 BIN := $(VENV)/bin
@@ -25,6 +27,7 @@ DEVELOPMENT := $(VENV)/.installed-development
 help:
 	@echo "make demo       run the auction end to end: deploy, sealed bids, a killed worker, a verified receipt"
 	@echo "make test       all tests"
+	@echo "make bench      measure this machine; results and plots go to bench/results"
 	@echo "make check      lint and types"
 	@echo "make install    the command $(BIN)/phat, ready to use"
 	@echo "make contracts  compile the Vyper contracts into the package"
@@ -37,6 +40,9 @@ demo: $(RUNTIME)
 
 test: $(DEVELOPMENT)
 	@$(BIN)/python -m pytest $(PYTEST)
+
+bench: $(DEVELOPMENT)
+	@$(BIN)/python -m bench $(BENCH)
 
 check: $(DEVELOPMENT)
 	@$(BIN)/ruff check .
