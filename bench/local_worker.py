@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from bench.points import CORE_CHANNEL, ENCLAVE_CHANNEL, EXECUTOR_CHANNEL
 from bench.spans import Spans
 from coprocessor.attestation.evidence import encode_evidence
 from coprocessor.attestation.verify import verify_evidence
@@ -57,13 +58,20 @@ class _Port:
     def __init__(self, spans: Spans) -> None:
         self._spans = spans
         self._executor = Executor(Engine())
+        self._reply = b""
 
-    def ask(self, request: Any) -> Any:
-        """The reply."""
-        with self._spans.span("executor channel"):
-            decoded = EXECUTOR_REQUESTS.decode(EXECUTOR_REQUESTS.encode(request))
-            reply = run_on_guest_stack(self._executor.handle, decoded)
-            return EXECUTOR_REPLIES.decode(EXECUTOR_REPLIES.encode(reply))
+    def send(self, request: Any) -> None:
+        """Handles the request at once; ``receive`` gives the reply."""
+        with self._spans.span(CORE_CHANNEL):
+            data = EXECUTOR_REQUESTS.encode(request)
+        with self._spans.span(EXECUTOR_CHANNEL):
+            reply = run_on_guest_stack(self._executor.handle, EXECUTOR_REQUESTS.decode(data))
+            self._reply = EXECUTOR_REPLIES.encode(reply)
+
+    def receive(self) -> Any:
+        """The reply to the last request."""
+        with self._spans.span(CORE_CHANNEL):
+            return EXECUTOR_REPLIES.decode(self._reply)
 
     def restart(self) -> None:
         """A new, empty executor."""
@@ -93,7 +101,7 @@ class _Enclave:
 
     async def request(self, message: Any, reply: type[R]) -> R:
         """As ``EnclaveProcess.request``."""
-        with self._spans.span("enclave channel"):
+        with self._spans.span(ENCLAVE_CHANNEL):
             decoded = m.WORKER_REQUESTS.decode(m.WORKER_REQUESTS.encode(message))
             answers = [self._attest()] if isinstance(decoded, m.Attest) else self.core.handle(decoded)
             answer, *notices = self._carry(answers)
@@ -105,7 +113,7 @@ class _Enclave:
 
     def work(self) -> list[Any]:
         """Notices of one unit of work; nothing where there is none."""
-        with self._spans.span("enclave channel"):
+        with self._spans.span(ENCLAVE_CHANNEL):
             return self._carry(self.core.work())
 
     def _carry(self, answers: list[Any]) -> list[Any]:

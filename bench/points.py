@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bench.spans import Point
 
-__all__ = ["ENCLAVE_STEPS", "POINTS"]
+__all__ = ["CORE_CHANNEL", "CORE_STEPS", "ENCLAVE_CHANNEL", "EXECUTOR_CHANNEL", "EXECUTOR_STEPS", "POINTS"]
 
 _ENCLAVE = "coprocessor.enclave."
 _SANDBOX = "coprocessor.sandbox."
@@ -32,7 +32,7 @@ POINTS = (
     Point("storage proofs", _ENCLAVE + "chain_view", "ChainView.accept"),
     Point("replay (keccak)", _ENCLAVE + "inbox", "InboxReplay.add"),
     Point("frame items", _ENCLAVE + "judgement", "decode_items"),
-    Point("judge", _ENCLAVE + "transition", "judge_link"),
+    Point("judge", _ENCLAVE + "judgement", "_judge"),
     Point("HPKE open", "coprocessor.crypto.hpke", "SealingKey.open"),
     Point("EIP-712 digest", "coprocessor.protocol.commands", "Command.digest"),
     Point("ECDSA recover", "coprocessor.protocol.commands", "recover_address"),
@@ -66,10 +66,17 @@ POINTS = (
     Point("executor: rest", _SANDBOX + "executor", "Executor.handle"),
 )
 
-_OUTSIDE = ("host: ", "chain: ")
+CORE_CHANNEL = "executor channel, core's end"
+EXECUTOR_CHANNEL = "executor channel, executor's end"
+ENCLAVE_CHANNEL = "enclave channel"
+"""Encoding and decoding of messages, timed by ``local_worker``."""
 
-ENCLAVE_STEPS = frozenset(point.step for point in POINTS if not point.step.startswith(_OUTSIDE)) | {
-    "enclave channel",
-    "executor channel",
+EXECUTOR_STEPS = frozenset({EXECUTOR_CHANNEL}) | {
+    point.step for point in POINTS if point.module.startswith(_SANDBOX)
 }
-"""Steps inside the measured boundary; the rest is the host's and the chain's."""
+"""Steps of the executor's process, which runs beside the core's where a link has several parts."""
+
+CORE_STEPS = frozenset({CORE_CHANNEL, ENCLAVE_CHANNEL}) | {
+    point.step for point in POINTS if not point.step.startswith(("host: ", "chain: "))
+} - EXECUTOR_STEPS
+"""Steps of the enclave core's process."""

@@ -18,7 +18,7 @@ from bench import load
 from bench.figures import Figure, time_each
 from bench.local_worker import LocalWorker, local_worker
 from bench.network import START_SECONDS, TOKENS, Token, authors
-from bench.points import ENCLAVE_STEPS, POINTS
+from bench.points import CORE_STEPS, EXECUTOR_STEPS, POINTS
 from bench.processes import PHAT, running, wait_until
 from bench.scene import Scene
 from bench.spans import Spans
@@ -69,8 +69,8 @@ async def _measure(scene: Scene, folder: str) -> list[Figure]:
             program = await _deploy(stage, token)
             await _fund(stage, program)
             figures += await _profile(scene, stage, program, language)
-            enclave = next(figure for figure in figures if figure.name == f"profile.{language}.sum.enclave")
-            scene.say(f"  {language}: {enclave.median:.0f} us a command inside the enclave")
+            sums = {figure.name.rpartition(".sum.")[2]: figure.median for figure in figures}
+            scene.say(f"  {language}: core {sums['core']:.0f} us, executor {sums['executor']:.0f} us a command")
     return figures
 
 
@@ -159,7 +159,8 @@ def _figures(language: str, rows: list[dict[str, float]], plain: tuple[float, ..
     steps = sorted({step for row in rows for step in row}, key=lambda step: -max(row.get(step, 0.0) for row in rows))
     figures = [Figure(f"{name}.{step}", "us", tuple(row.get(step, 0.0) for row in rows)) for step in steps]
     parts = {
-        "enclave": [step for step in steps if step in ENCLAVE_STEPS],
+        "core": [step for step in steps if step in CORE_STEPS],
+        "executor": [step for step in steps if step in EXECUTOR_STEPS],
         "host": [step for step in steps if step.startswith("host: ")],
         "chain": [step for step in steps if step.startswith("chain: ")],
         "submission": [step for step in steps if step.startswith("submit ")],

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from bench import spans as spans_module
-from bench.points import ENCLAVE_STEPS, POINTS
+from bench.points import CORE_STEPS, EXECUTOR_STEPS, POINTS
 from bench.spans import Point, Spans, find_missing
 
 
@@ -108,4 +108,6 @@ def test_the_profile_times_functions_that_exist() -> None:
     assert find_missing(POINTS) == []
     places = [(point.module, point.attribute) for point in POINTS]
     assert len(set(places)) == len(places)
-    assert {"HPKE open", "ECDSA recover", "guest run", "state root", "output seal"} <= ENCLAVE_STEPS
+    assert {"HPKE open", "ECDSA recover", "state root", "output seal"} <= CORE_STEPS
+    assert {"instantiate", "guest run"} <= EXECUTOR_STEPS
+    assert not CORE_STEPS & EXECUTOR_STEPS
