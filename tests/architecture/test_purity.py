@@ -89,6 +89,10 @@ EDGES: dict[str, tuple[frozenset[str], str]] = {
         frozenset({"os", "socket", "sys", "threading", "time"}),
         "entry point of the executor; ends with its parent",
     ),
+    "src/coprocessor/sandbox/reticence.py": (
+        frozenset({"resource", "sys", "threading"}),
+        "no core dump and no words from the processes of the measured boundary",
+    ),
     "src/coprocessor/sandbox/framing.py": (frozenset({"socket"}), "messages between core and executor"),
     "src/coprocessor/sandbox/supervisor.py": (
         frozenset({"socket", "subprocess", "sys"}),

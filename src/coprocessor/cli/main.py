@@ -29,6 +29,7 @@ COMMANDS = (
     ("worker", "run a worker that joins a network"),
     ("new", "make a folder with a small program to start from"),
     ("deploy", "deploy a program"),
+    ("code", "show a program's code, or compare it with a source"),
     ("call", "call a command of a program and wait for its proven result"),
     ("query", "ask a program"),
     ("receipt", "write the one-file receipt of a settled output"),

@@ -10,6 +10,8 @@ from typing import Any
 
 from coprocessor.chain.code import publish_code
 from coprocessor.client.chain_state import wait_for
+from coprocessor.client.private_code import Instance, Opening, SealedPackage, seal_arguments, seal_package
+from coprocessor.client.programs import InputKey
 from coprocessor.client.session import Session, SettledReceipt
 from coprocessor.client.settled import fetch_settled_output, find_settled_receipt
 from coprocessor.crypto.secp256k1 import PrivateKey
@@ -37,6 +39,8 @@ class DeployOptions:
         callees: programs of the same cluster that it may call (PROTOCOL 5.4).
         fuel: limit of the constructor.
         timeout: seconds to wait until it runs.
+        private: code and constructor arguments are sealed to the cluster.
+        seal_init: the constructor's arguments are, also where the code is public.
     """
 
     cluster: ClusterId | None = None
@@ -44,17 +48,25 @@ class DeployOptions:
     callees: Sequence[ProgramId] = field(default_factory=tuple)
     fuel: int = 50_000_000_000
     timeout: float = DEPLOY_SECONDS
+    private: bool = False
+    seal_init: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A running program: its id, its code's hash, the link that made it, and gas that publishing and making it cost."""
+    """A running program: its id, its code's hash, the link that made it, and gas that publishing and making it cost.
+
+    ``epoch`` is that of the key to which code or arguments were sealed, 0 where nothing was; ``opening`` shows which
+    source private code was made from, None where the code is public.
+    """
 
     program: ProgramId
     code_hash: CodeHash
     cluster: ClusterId
     link: int
     gas: int
+    epoch: int = 0
+    opening: Opening | None = None
 
 
 def open_package(path: str | Path) -> CodePackage:
@@ -94,8 +106,16 @@ async def deploy(
     arguments = init if isinstance(init, bytes) else encode_init(parse_interface(package.interface), init)
     cluster = options.cluster or _hinted_cluster(session)
     programs, sender = session.contracts["Programs"], session.sender(owner)
-    code_hash = await publish_code(sender, programs, encode_package(package))
+    code_key = await session.programs.code_key(cluster) if options.private or options.seal_init else None
+    sealed: SealedPackage | None = None
+    if options.private and code_key is not None:
+        sealed = seal_package(session, package, owner, cluster, code_key)
+    published = encode_package(package) if sealed is None else sealed.code.encode()
+    code_hash = await publish_code(sender, programs, published)
     salt = options.salt if options.salt is not None else secrets.token_bytes(32)
+    if code_key is not None:
+        instance = Instance(owner.address, code_hash, cluster, salt, _FROZEN)
+        arguments = seal_arguments(arguments, session, instance, code_key)
     call = programs.encode(
         "instantiate", code_hash, cluster, salt, _FROZEN, list(options.callees), arguments, options.fuel
     )
@@ -103,7 +123,12 @@ async def deploy(
     program = ProgramId(programs.events(sent.logs, "Instantiated")[0]["program"])
     link = int(session.contracts["Inbox"].events(sent.logs, "Link")[0]["index"])
     await _check_constructor(session, program, cluster, link, options.timeout)
-    return Deployment(program, code_hash, cluster, link, sent.gas_used)
+    opening = None if sealed is None else sealed.opening
+    return Deployment(program, code_hash, cluster, link, sent.gas_used, _epoch(code_key), opening)
+
+
+def _epoch(code_key: InputKey | None) -> int:
+    return 0 if code_key is None else code_key.epoch
 
 
 def encode_init(interface: Interface, named: Mapping[str, Any]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -93,16 +94,21 @@ class AsyncNetwork:
         return self._author if self._author is not None else default_key(self.session.target.network)
 
     async def deploy(
-        self, path: str | Path, *, options: DeployOptions | None = None, **init: Any
+        self, path: str | Path, *, private: bool = False, options: DeployOptions | None = None, **init: Any
     ) -> AsyncProgram:
         """Deploys the program at ``path`` with its constructor's arguments, and waits until it runs.
+
+        With ``private`` code and arguments are sealed to the cluster; callers see methods and their types alone.
 
         Raises:
             GuestFailed: it does not load, or its constructor fails (``deploy.failed``).
             CallerMisuse: no such file, or arguments that do not fit.
         """
         package = await asyncio.to_thread(open_package, path)
-        deployment = await deploy(self.session, package, self.author, init, options or DeployOptions())
+        chosen = options or DeployOptions()
+        if private:
+            chosen = replace(chosen, private=True)
+        deployment = await deploy(self.session, package, self.author, init, chosen)
         return AsyncProgram(self, await self.session.programs.record(deployment.program), deployment)
 
     async def program(self, program: str | bytes) -> AsyncProgram:

@@ -1,4 +1,4 @@
-"""A program as the chain proves it: its record, its cluster's terms, its input key, its code (PROTOCOL 4.4)."""
+"""A program as the chain proves it: its record, its code, its input key; and its cluster's code key (PROTOCOL 4.4)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from coprocessor.chain.code import fetch_code
 from coprocessor.chain.deployment import NetworkContracts
 from coprocessor.client.chain_state import ChainState, wait_for
+from coprocessor.client.published_code import PublishedCode, read_published
 from coprocessor.protocol import layout
-from coprocessor.protocol.interface import Interface, parse_interface
-from coprocessor.sandbox.package import decode_package
+from coprocessor.protocol.interface import Interface
+from coprocessor.protocol.private_code import PrivateCode
 from coprocessor.values.errors import CallerMisuse, EvidenceRefused
 from coprocessor.values.identities import Address, ClusterId, CodeHash, ProgramId, to_hex
 
@@ -30,6 +31,7 @@ class ProgramRecord:
         code_hash: 32 bytes.
         handle: its short name inside the cluster.
         interface: what it offers.
+        private: the clear part of private code, or None where the code is public.
     """
 
     program: ProgramId
@@ -38,11 +40,12 @@ class ProgramRecord:
     code_hash: CodeHash
     handle: int
     interface: Interface
+    private: PrivateCode | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class InputKey:
-    """The key (X25519, 32 bytes) to which inputs of an epoch are sealed."""
+    """The key (X25519, 32 bytes) to which inputs, or code, of an epoch are sealed."""
 
     epoch: int
     key: bytes
@@ -73,19 +76,35 @@ class ProgramRecords:
             PeerUnreachable: no worker publishes one (``program.no_key``).
             EvidenceRefused: a member disputes the recorded one (``program.key_disputed``).
         """
+        what = f"the cluster has published no input key of {to_hex(record.program)}"
+        return await self._proven_key(record.cluster, record.program, "program.no_key", what)
 
+    async def code_key(self, cluster: ClusterId) -> InputKey:
+        """The key of the cluster's present epoch to which private code is sealed, proven; waits for a young cluster's.
+
+        Raises:
+            PeerUnreachable: no worker publishes one (``cluster.no_code_key``).
+            EvidenceRefused: a member disputes the recorded one (``program.key_disputed``).
+        """
+        what = f"cluster {to_hex(cluster)} has published no code key"
+        return await self._proven_key(cluster, ProgramId(cluster), "cluster.no_code_key", what)
+
+    async def _proven_key(self, cluster: ClusterId, subject: ProgramId, code: str, what: str) -> InputKey:
         async def look() -> InputKey | None:
-            return await self._recorded_key(record)
+            return await self._recorded_key(cluster, subject)
 
-        found = await wait_for(
-            look,
-            KEY_SECONDS,
-            "program.no_key",
-            f"the cluster has published no input key of {to_hex(record.program)}",
-            "see with `phat status` whether a worker executes",
-        )
-        await self._check_disputes(record, found)
+        found = await wait_for(look, KEY_SECONDS, code, what, "see with `phat status` whether a worker executes")
+        await self._check_disputes(subject, found)
         return found
+
+    async def published(self, record: ProgramRecord) -> PublishedCode:
+        """A program's code as it was published, checked against its hash."""
+        head = await self._chain.refresh()
+        return await self._fetch(record.code_hash, head.header.number)
+
+    async def _fetch(self, code_hash: CodeHash, last_block: int) -> PublishedCode:
+        chunks = await fetch_code(self._contracts.node, self._contracts["Programs"], code_hash, last_block)
+        return read_published(b"".join(chunks))
 
     async def _look(self, program: ProgramId) -> ProgramRecord:
         names = ("owner", "cluster", "code_hash", "handle")
@@ -100,39 +119,37 @@ class ProgramRecords:
                 "check the id and the network (--network)",
             )
         code_hash = CodeHash(fields["code_hash"])
-        chunks = await fetch_code(
-            self._contracts.node, self._contracts["Programs"], code_hash, proven.head.header.number
-        )
-        package = decode_package(b"".join(chunks))
+        code = await self._fetch(code_hash, proven.head.header.number)
         return ProgramRecord(
             program,
             Address(fields["owner"][12:]),
             ClusterId(fields["cluster"]),
             code_hash,
             int.from_bytes(fields["handle"], "big"),
-            parse_interface(package.interface),
+            code.interface,
+            code.private,
         )
 
-    async def _recorded_key(self, record: ProgramRecord) -> InputKey | None:
-        epoch_slot = layout.cluster_field(record.cluster, "epoch")
+    async def _recorded_key(self, cluster: ClusterId, subject: ProgramId) -> InputKey | None:
+        epoch_slot = layout.cluster_field(cluster, "epoch")
         head = await self._chain.refresh()
         epoch = (await self._chain.prove({"Clusters": [epoch_slot]}, head)).value("Clusters", epoch_slot)
-        slot = layout.input_key(record.program, epoch)
+        slot = layout.input_key(subject, epoch)
         key = (await self._chain.prove({"Programs": [slot]}, head)).digest("Programs", slot)
         return InputKey(epoch, key) if any(key) else None
 
-    async def _check_disputes(self, record: ProgramRecord, found: InputKey) -> None:
+    async def _check_disputes(self, subject: ProgramId, found: InputKey) -> None:
         programs = self._contracts["Programs"]
         topics = [
             programs.interface.event("InputKeyDisputed").topic,
-            record.program,
+            subject,
             found.epoch.to_bytes(32, "big"),
         ]
         head = await self._chain.refresh()
         if await self._contracts.node.logs([programs.address], topics, 0, head.header.number):
             raise EvidenceRefused(
                 "program.key_disputed",
-                f"a member of the cluster derives another input key for {to_hex(record.program)}",
+                f"a member of the cluster derives another key for {to_hex(subject)}",
                 "some members of the cluster are broken or lie",
-                "send nothing to this program until the network's guardian has acted",
+                "seal nothing to this key until the network's guardian has acted",
             )

@@ -108,9 +108,12 @@ class NetworkClient:
         """The network accepts simulated hardware: nothing on it is secret."""
         return self.asynchronous.simulated
 
-    def deploy(self, path: str | Path, *, options: DeployOptions | None = None, **init: Any) -> Program:
+    def deploy(
+        self, path: str | Path, *, private: bool = False, options: DeployOptions | None = None, **init: Any
+    ) -> Program:
         """See ``AsyncNetwork.deploy``."""
-        return Program(self._loop, self._loop.run(self.asynchronous.deploy(path, options=options, **init)))
+        work = self.asynchronous.deploy(path, private=private, options=options, **init)
+        return Program(self._loop, self._loop.run(work))
 
     def program(self, program: str | bytes) -> Program:
         """See ``AsyncNetwork.program``."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from coprocessor.attestation.verify import verify_evidence
 from coprocessor.attesters.attester import Attester
 from coprocessor.attesters.detect import open_attester
+from coprocessor.sandbox.reticence import keep_silent
 
 __all__ = ["Start", "read_start"]
 
@@ -33,6 +34,7 @@ def read_start(description: str) -> Start:
     parser.add_argument("--platform-dir", type=Path, required=True, help="folder of the simulated platform")
     parser.add_argument("--no-simulated", action="store_true", help="refuse to run without TEE hardware")
     options = parser.parse_args()
+    keep_silent()
     # An interrupt at the terminal reaches the whole process group; the host decides when its enclave ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = socket.socket(fileno=options.fd)

@@ -28,6 +28,7 @@ from coprocessor.sandbox.executor_messages import (
 )
 from coprocessor.sandbox.framing import read_frame, write_frame
 from coprocessor.sandbox.native_stack import run_on_guest_stack
+from coprocessor.sandbox.reticence import keep_silent
 from coprocessor.values.errors import MalformedInput
 
 __all__ = ["Watchdog", "exit_with_parent", "main", "serve"]
@@ -111,6 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="coprocessor.sandbox.executor_process")
     parser.add_argument("--fd", type=int, required=True, help="inherited unix stream socket")
     options = parser.parse_args(arguments)
+    keep_silent()
     exit_with_parent(os.getppid())
     with socket.socket(fileno=options.fd) as channel:
         run_on_guest_stack(serve, channel)

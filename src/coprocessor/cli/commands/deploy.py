@@ -1,15 +1,17 @@
 """PATH is a Python file, a folder with contract.py, or a .wasm file with NAME.interface.json beside it. Constructor
-arguments are given by name: --arg owner=0x... --arg 'limits=[1, 2]'."""
+arguments are given by name: --arg owner=0x... --arg 'limits=[1, 2]'. With --private code and arguments are sealed to
+the cluster: the chain keeps a commitment to the source, and callers see methods and types alone."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+from typing import Any
 
 from coprocessor.cli.options import add_author, add_network
 from coprocessor.cli.screen import Screen
 from coprocessor.cli.session import run_on_network
-from coprocessor.client.deployment import DEPLOY_SECONDS, DeployOptions, deploy, open_package
+from coprocessor.client.deployment import DEPLOY_SECONDS, Deployment, DeployOptions, deploy, open_package
 from coprocessor.client.network import AsyncNetwork
 from coprocessor.protocol.interface import Interface, parse_interface
 from coprocessor.values.errors import CallerMisuse
@@ -25,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--callee", metavar="PROGRAM", action="append", default=[], help="program that it may call")
     parser.add_argument("--cluster", metavar="ID", help="where it runs (default: the network's own)")
     parser.add_argument("--fuel", type=int, help="limit of the constructor")
+    parser.add_argument("--private", action="store_true", help="seal code and constructor arguments to the cluster")
+    parser.add_argument("--seal-init", action="store_true", help="seal the constructor's arguments alone")
     parser.add_argument("--timeout", type=float, default=DEPLOY_SECONDS, help="seconds to wait until it runs")
     add_network(parser)
     add_author(parser)
@@ -42,23 +46,31 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             done = await deploy(net.session, package, net.author, init, _options(arguments))
         screen.say(f"program {to_hex(done.program)}")
         screen.say(f"code {to_hex(done.code_hash)}, link {done.link}, gas {done.gas}")
+        if done.opening is not None:
+            screen.say(f"code sealed to cluster {to_hex(done.cluster)}, epoch {done.epoch}")
+            screen.say(f"commitment {to_hex(done.opening.commitment)}")
         for method in interface.methods.values():
             screen.say(f"  {method.kind:7} {method.signature}")
         screen.warn_simulated(net.simulated)
-        screen.finish(
-            {
-                "ok": True,
-                "program": done.program,
-                "code_hash": done.code_hash,
-                "cluster": done.cluster,
-                "index": f"{done.link}.0",
-                "gas": done.gas,
-                "simulated": net.simulated,
-            }
-        )
+        screen.finish(_fields(done, net.simulated))
         return 0
 
     return run_on_network(arguments, work)
+
+
+def _fields(done: Deployment, simulated: bool) -> dict[str, Any]:
+    fields = {
+        "ok": True,
+        "program": done.program,
+        "code_hash": done.code_hash,
+        "cluster": done.cluster,
+        "index": f"{done.link}.0",
+        "gas": done.gas,
+        "simulated": simulated,
+    }
+    if done.opening is not None:
+        fields |= {"private": True, "epoch": done.epoch, "commitment": done.opening.commitment}
+    return fields
 
 
 def _named(pairs: list[str]) -> dict[str, str]:
@@ -89,4 +101,6 @@ def _options(arguments: argparse.Namespace) -> DeployOptions:
         callees=callees,
         fuel=defaults.fuel if arguments.fuel is None else arguments.fuel,
         timeout=arguments.timeout,
+        private=arguments.private,
+        seal_init=arguments.seal_init,
     )
