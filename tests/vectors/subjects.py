@@ -5,11 +5,23 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from tests.vectors import encoding, headers, inbox, labels, network, outputs, proofs, receipts
+from tests.vectors import (
+    commands,
+    encoding,
+    headers,
+    inbox,
+    labels,
+    network,
+    outputs,
+    proofs,
+    queries,
+    receipts,
+    state,
+)
 from tests.vectors.form import Subject
 
 FOLDER = Path(__file__).parents[2] / "vectors"
-_MODULES = (encoding, labels, network, headers, proofs, inbox, outputs, receipts)
+_MODULES = (encoding, labels, network, headers, proofs, inbox, commands, state, outputs, receipts, queries)
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -12,7 +13,8 @@ from coprocessor.chain.artifacts import load_artifact
 from coprocessor.codec.eip712 import StructType
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.labels import Label
-from coprocessor.protocol import commands, layout, receipts, statements
+from coprocessor.enclave import judgement
+from coprocessor.protocol import commands, layout, queries, receipts, statements
 from coprocessor.protocol.links import LinkKind
 from coprocessor.protocol.output_body import OutputBody
 from coprocessor.protocol.outputs import Status
@@ -102,8 +104,22 @@ def test_typed_structs(struct: StructType) -> None:
     assert f"`{struct.encoded_type()}`" in page("encoding")
 
 
-def test_the_receipt_is_spelt_out() -> None:
-    assert f"    {receipts._TYPE.encoded_type()}\n" in page("receipts")
+@pytest.mark.parametrize(("name", "struct"), [("receipts", receipts._TYPE), ("commands", commands._TYPE)])
+def test_a_struct_is_spelt_out_on_its_page(name: str, struct: StructType) -> None:
+    assert f"    {struct.encoded_type()}\n" in page(name)
+
+
+def test_void_rules() -> None:
+    """Every rule that the judge can name, and no other."""
+    listed = {cells[0].strip("`") for cells in rows(page("commands"), columns=2) if cells[0].startswith("`void.")}
+    source = Path(inspect.getfile(judgement)).read_text() + Path(inspect.getfile(commands)).read_text()
+    assert listed == set(re.findall(r'"(void\.[a-z]+)"', source))
+
+
+def test_query_reply_fields() -> None:
+    text = page("queries").split("## Reply")[1].split("## Statements")[0]
+    listed = ", ".join(cells[0] for cells in rows(text, columns=2)[1:])
+    assert [name.strip().replace(" ", "_") for name in listed.split(",")] == list(queries.QueryReply.__slots__)
 
 
 def _slots() -> dict[str, dict[str, tuple[int, list[str]]]]:
