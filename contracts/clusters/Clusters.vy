@@ -4,21 +4,26 @@
 """
 @title Clusters: who executes together, and how many must agree
 @license Apache-2.0
-@notice A cluster's owner sets its terms once and admits members to a closed one; owner and guardian may remove members.
-    Nobody can change the quorum, the runtime or the history. Each change is a system link of the cluster's inbox, so
-    members change at one place of the history. Further epochs come with key rotation; the format has room for them
-    (PROTOCOL 8.3).
-@dev Enclaves prove `clusters` and `members` by storage proofs: one slot per field, nothing packed.
+@notice A cluster's owner sets its terms once and admits members to a closed one; owner and guardian may remove members and
+    raise the epoch of its keys. Nobody can change the quorum, the runtime or the history. Each change is a system link
+    of the cluster's inbox, so members and keys change at one place of the history (PROTOCOL 8.3).
+    Epochs are closed by the members together: a quorum signs that nothing is left under older keys, and in which
+    checkpoint the state is (PROTOCOL 8.4).
+@dev Enclaves prove `clusters`, `members`, `epochs` and `boundaries` by storage proofs: one slot per field, nothing packed.
     Reverts: "clusters: quorum", "clusters: dispute window", "clusters: cluster", "clusters: owner", "clusters: operator",
     "clusters: role", "clusters: revoked", "clusters: expired", "clusters: approval", "clusters: in a cluster",
-    "clusters: full", "clusters: not a member", "clusters: remover"; and in `check_signatures` "clusters: signature",
+    "clusters: full", "clusters: not a member", "clusters: remover", "clusters: raiser", "clusters: epochs",
+    "clusters: network", "clusters: epoch", "clusters: not final", "clusters: state", "clusters: head"; and in `check_signatures` "clusters: signature",
     "clusters: order", "clusters: signer", "clusters: member", "clusters: revoked", "clusters: expired",
     "clusters: operator twice", "clusters: platform twice".
 """
 
 from . import IClusters
+from ..gatekeeping import IGatekeeping
 from ..inbox import IInbox
 from ..registry import IRegistry
+from ..settlement import ISettlement
+from ..shared import eip712
 from ..shared import signatures as signing
 
 implements: IClusters
@@ -31,6 +36,26 @@ FIRST_EPOCH: constant(uint256) = 1
 MAX_SIGNATURES: constant(uint256) = 16
 MAX_MEMBERS: constant(uint256) = 64
 MAX_DISPUTE_WINDOW: constant(uint256) = 2**32  # blocks
+MAX_OPEN_EPOCHS: constant(uint256) = 16
+BOUNDARY_TYPE: constant(bytes32) = keccak256(
+    "Boundary(bytes32 network,bytes32 cluster,uint64 epoch,uint64 count,bytes32 inbox_head,bytes32 root,bytes32 checkpoint)"
+)
+
+# @notice An epoch: its first link, its terms, and when it began, in seconds since 1970.
+struct Epoch:
+    start: uint256
+    quorum: uint256
+    fast_quorum: uint256
+    runtime: bytes32
+    raised: uint256
+
+# @notice Where a cluster's older keys ended: the state after `count` links, settled for good, lies in `checkpoint`.
+struct Ended:
+    epoch: uint256
+    count: uint256
+    inbox_head: bytes32
+    root: bytes32
+    checkpoint: bytes32
 
 # A worker's relation to a cluster that it has not joined.
 flag Approval:
@@ -62,14 +87,34 @@ event Removed:
     operator: indexed(address)
     epoch: uint256
 
+event EpochRaised:
+    cluster: indexed(bytes32)
+    epoch: indexed(uint256)
+    link: uint256
+    sender: address
+
+event EpochsClosed:
+    cluster: indexed(bytes32)
+    epoch: indexed(uint256)
+    count: uint256
+    root: bytes32
+    checkpoint: bytes32
+    signers: DynArray[bytes32, MAX_SIGNATURES]
+
 REGISTRY: public(immutable(address))
 INBOX: public(immutable(address))
+SETTLEMENT: public(immutable(address))
+GATEKEEPING: public(immutable(address))
 GUARDIAN: public(immutable(address))
 
 # @notice The clusters, by id.
 clusters: public(HashMap[bytes32, IClusters.Cluster])
 # @notice By cluster and worker: the epoch in which the worker joined, 0 if it is no member.
 members: public(HashMap[bytes32, HashMap[bytes32, uint256]])
+# @notice By cluster and number from 1: its epochs.
+epochs: public(HashMap[bytes32, HashMap[uint256, Epoch]])
+# @notice By cluster: the newest boundary; epoch 0 while there is none.
+boundaries: public(HashMap[bytes32, Ended])
 # @notice The one cluster that a worker is in; zero if none.
 cluster_of: public(HashMap[bytes32, bytes32])
 # @notice How many clusters were created.
@@ -78,14 +123,18 @@ approvals: HashMap[bytes32, HashMap[bytes32, Approval]]
 
 
 @deploy
-def __init__(registry: address, inbox: address, guardian: address):
+def __init__(registry: address, inbox: address, settlement: address, gatekeeping: address, guardian: address):
     """
     @param registry Whose workers may join.
     @param inbox Where changes become links.
-    @param guardian Who may remove members of any cluster.
+    @param settlement Says which states are final.
+    @param gatekeeping Names the network.
+    @param guardian Who may remove members and raise the epoch of any cluster.
     """
     REGISTRY = registry
     INBOX = inbox
+    SETTLEMENT = settlement
+    GATEKEEPING = gatekeeping
     GUARDIAN = guardian
 
 
@@ -113,6 +162,7 @@ def create(quorum: uint256, fast_quorum: uint256, dispute_window: uint256, open:
         open=open,
         runtime=runtime,
         member_count=0,
+        first_open=FIRST_EPOCH,
     )
     log Created(
         cluster=cluster,
@@ -123,9 +173,63 @@ def create(quorum: uint256, fast_quorum: uint256, dispute_window: uint256, open:
         open=open,
         runtime=runtime,
     )
-    payload: Bytes[128] = abi_encode(FIRST_EPOCH, runtime, quorum, fast_quorum)
-    extcall IInbox(INBOX).append_system(cluster, KIND_EPOCH, payload)
+    self._begin(cluster, FIRST_EPOCH)
     return cluster
+
+
+@external
+def raise_epoch(cluster: bytes32) -> uint256:
+    """
+    @notice Gives a cluster new keys from the next link on. Members that were removed before never get them.
+    @param cluster The cluster; sent by its owner or the guardian.
+    @return The new epoch.
+    """
+    epoch: uint256 = self.clusters[cluster].epoch
+    assert epoch != 0, "clusters: cluster"
+    assert msg.sender == self.clusters[cluster].owner or msg.sender == GUARDIAN, "clusters: raiser"
+    epoch += 1
+    assert epoch - self.clusters[cluster].first_open < MAX_OPEN_EPOCHS, "clusters: epochs"
+    self.clusters[cluster].epoch = epoch
+    self._begin(cluster, epoch)
+    return epoch
+
+
+@external
+def close_epochs(
+    boundary: IClusters.Boundary, receipt_number: uint256, signatures: DynArray[Bytes[65], MAX_SIGNATURES]
+):
+    """
+    @notice Closes every epoch before the boundary's, for good: gatekeepers release their keys to nobody any more
+        (PROTOCOL 8.4). Anybody may send it.
+    @param boundary What the members signed.
+    @param receipt_number The final receipt that settled the boundary's state.
+    @param signatures Of at least a quorum of members, ascending by signer, over the EIP-712 struct `Boundary`.
+    """
+    cluster: bytes32 = boundary.cluster
+    epoch: uint256 = convert(boundary.epoch, uint256)
+    count: uint256 = convert(boundary.count, uint256)
+    assert boundary.network == staticcall IGatekeeping(GATEKEEPING).genesis(), "clusters: network"
+    assert epoch > self.clusters[cluster].first_open and epoch <= self.clusters[cluster].epoch, "clusters: epoch"
+    assert count > self.epochs[cluster][epoch].start, "clusters: epoch"
+    settled: ISettlement.SettledReceipt = staticcall ISettlement(SETTLEMENT).receipts(cluster, receipt_number)
+    assert staticcall ISettlement(SETTLEMENT).is_final(cluster, receipt_number), "clusters: not final"
+    assert settled.to == count and settled.root == boundary.root, "clusters: state"
+    assert staticcall IInbox(INBOX).head_at(cluster, count) == boundary.inbox_head, "clusters: head"
+    digest: bytes32 = eip712.digest_of(keccak256(abi_encode(BOUNDARY_TYPE, boundary)))
+    signers: DynArray[bytes32, MAX_SIGNATURES] = self._check_signatures(cluster, digest, signatures)
+    assert len(signers) >= self.epochs[cluster][epoch].quorum, "clusters: quorum"
+    self.clusters[cluster].first_open = epoch
+    self.boundaries[cluster] = Ended(
+        epoch=epoch, count=count, inbox_head=boundary.inbox_head, root=boundary.root, checkpoint=boundary.checkpoint
+    )
+    log EpochsClosed(
+        cluster=cluster,
+        epoch=epoch,
+        count=count,
+        root=boundary.root,
+        checkpoint=boundary.checkpoint,
+        signers=signers,
+    )
 
 
 @external
@@ -188,17 +292,23 @@ def remove(cluster: bytes32, worker: bytes32):
 @view
 def terms(cluster: bytes32) -> IClusters.Terms:
     """
-    @notice What settlement needs of a cluster.
+    @notice What settlement needs of a cluster in its present epoch.
     @param cluster The cluster.
-    @return Its present terms; epoch 0 where there is no such cluster.
+    @return Its terms; epoch 0 where there is no such cluster.
     """
-    return IClusters.Terms(
-        epoch=self.clusters[cluster].epoch,
-        quorum=self.clusters[cluster].quorum,
-        fast_quorum=self.clusters[cluster].fast_quorum,
-        dispute_window=self.clusters[cluster].dispute_window,
-        runtime=self.clusters[cluster].runtime,
-    )
+    return self._terms(cluster, self.clusters[cluster].epoch)
+
+
+@external
+@view
+def terms_at(cluster: bytes32, epoch: uint256) -> IClusters.Terms:
+    """
+    @notice What settlement needs of a cluster in one of its epochs.
+    @param cluster The cluster.
+    @param epoch From 1.
+    @return Its terms then; epoch 0 where there is no such epoch.
+    """
+    return self._terms(cluster, epoch)
 
 
 @external
@@ -214,6 +324,49 @@ def check_signatures(
     @return The worker ids: members with live keys, of distinct operators, on distinct platforms. One bad signature
         reverts all.
     """
+    return self._check_signatures(cluster, digest, signatures)
+
+
+@internal
+def _begin(cluster: bytes32, epoch: uint256):
+    # PROTOCOL 8.3: the link is the first of its epoch.
+    quorum: uint256 = self.clusters[cluster].quorum
+    fast_quorum: uint256 = self.clusters[cluster].fast_quorum
+    runtime: bytes32 = self.clusters[cluster].runtime
+    payload: Bytes[128] = abi_encode(epoch, runtime, quorum, fast_quorum)
+    link: uint256 = extcall IInbox(INBOX).append_system(cluster, KIND_EPOCH, payload)
+    self.epochs[cluster][epoch] = Epoch(
+        start=link, quorum=quorum, fast_quorum=fast_quorum, runtime=runtime, raised=block.timestamp
+    )
+    log EpochRaised(cluster=cluster, epoch=epoch, link=link, sender=msg.sender)
+
+
+@internal
+@view
+def _terms(cluster: bytes32, epoch: uint256) -> IClusters.Terms:
+    present: uint256 = self.clusters[cluster].epoch
+    if epoch == 0 or epoch > present:
+        return empty(IClusters.Terms)
+    terms: Epoch = self.epochs[cluster][epoch]
+    end: uint256 = max_value(uint256)
+    if epoch < present:
+        end = self.epochs[cluster][epoch + 1].start
+    return IClusters.Terms(
+        epoch=epoch,
+        quorum=terms.quorum,
+        fast_quorum=terms.fast_quorum,
+        dispute_window=self.clusters[cluster].dispute_window,
+        runtime=terms.runtime,
+        start=terms.start,
+        end=end,
+    )
+
+
+@internal
+@view
+def _check_signatures(
+    cluster: bytes32, digest: bytes32, signatures: DynArray[Bytes[65], MAX_SIGNATURES]
+) -> DynArray[bytes32, MAX_SIGNATURES]:
     workers: DynArray[bytes32, MAX_SIGNATURES] = []
     operators: DynArray[address, MAX_SIGNATURES] = []
     platforms: DynArray[bytes32, MAX_SIGNATURES] = []

@@ -9,7 +9,7 @@
     window freezes the cluster from there on, until a jury has re-executed (which comes later). Nobody has powers here:
     no owner, no upgrade.
 @dev Enclaves prove `settled`, `receipts` and `frozen_from` by storage proofs: one slot per field, nothing packed.
-    Reverts in `settle` and `contest`: "settlement: network", "settlement: cluster", "settlement: epoch",
+    Reverts in `settle` and `contest`: "settlement: network", "settlement: epoch",
     "settlement: runtime", "settlement: frozen", "settlement: from", "settlement: to", "settlement: previous root",
     "settlement: head", "settlement: block", "settlement: quorum", "settlement: unknown claim",
     "settlement: window closed", "settlement: not contrary", and those of `Inbox.head_at` and `Clusters.check_signatures`.
@@ -36,13 +36,6 @@ MAX_RESULT: constant(uint256) = 4096  # bytes of a delivered plaintext
 MAX_CALLBACK: constant(uint256) = 4260  # selector, four words, a length and the result
 MAX_BLOCK_AGE: constant(uint256) = 256  # blocks whose hash the chain can tell
 DELIVERY_RESERVE: constant(uint256) = 10000  # gas for reaching the consumer's account and for the event
-
-# @notice A settled receipt. `final_block` is the first block in which it is final.
-struct SettledReceipt:
-    to: uint256
-    root: bytes32
-    outputs_root: bytes32
-    final_block: uint256
 
 # @notice How far a cluster is settled: links, root after them, receipts.
 struct Progress:
@@ -87,7 +80,7 @@ GATEKEEPING: public(immutable(address))
 # @notice By cluster: how far it is settled, final or not.
 settled: public(HashMap[bytes32, Progress])
 # @notice By cluster and number from 0: the settled receipts.
-receipts: public(HashMap[bytes32, HashMap[uint256, SettledReceipt]])
+receipts: public(HashMap[bytes32, HashMap[uint256, ISettlement.SettledReceipt]])
 # @notice By cluster: 0, or 1 + the number of the first receipt that is frozen.
 frozen_from: public(HashMap[bytes32, uint256])
 # @notice Requests whose output was delivered.
@@ -132,7 +125,7 @@ def settle(receipt: ISettlement.Receipt, signatures: DynArray[Bytes[65], MAX_SIG
     number: uint256 = progress.receipts
     final_block: uint256 = self._final_block(cluster, number, len(signers), terms)
     self.settled[cluster] = Progress(count=to, root=receipt.new_root, receipts=number + 1)
-    self.receipts[cluster][number] = SettledReceipt(
+    self.receipts[cluster][number] = ISettlement.SettledReceipt(
         to=to, root=receipt.new_root, outputs_root=receipt.outputs_root, final_block=final_block
     )
     if final_block > block.number:
@@ -163,7 +156,7 @@ def contest(receipt: ISettlement.Receipt, signatures: DynArray[Bytes[65], MAX_SI
     number: uint256 = self.claims[receipt_hashing.claim_of(receipt)]
     assert number != 0, "settlement: unknown claim"
     number -= 1
-    accepted: SettledReceipt = self.receipts[cluster][number]
+    accepted: ISettlement.SettledReceipt = self.receipts[cluster][number]
     assert not self._is_final(cluster, number), "settlement: window closed"
     frozen_from: uint256 = self.frozen_from[cluster]
     assert frozen_from == 0 or number + 1 < frozen_from, "settlement: frozen"
@@ -321,9 +314,11 @@ def final_count(cluster: bytes32) -> uint256:
 def _check_context(receipt: ISettlement.Receipt) -> IClusters.Terms:
     # That the receipt speaks of this network, of a cluster as it is now, and of this chain.
     assert receipt.network == staticcall IGatekeeping(GATEKEEPING).genesis(), "settlement: network"
-    terms: IClusters.Terms = staticcall IClusters(CLUSTERS).terms(receipt.cluster)
-    assert terms.epoch != 0, "settlement: cluster"
-    assert convert(receipt.epoch, uint256) == terms.epoch, "settlement: epoch"
+    terms: IClusters.Terms = staticcall IClusters(CLUSTERS).terms_at(receipt.cluster, convert(receipt.epoch, uint256))
+    assert terms.epoch != 0, "settlement: epoch"
+    # PROTOCOL 7.2
+    assert convert(receipt.first, uint256) >= terms.start, "settlement: epoch"
+    assert convert(receipt.to, uint256) <= terms.end, "settlement: epoch"
     assert receipt.runtime == terms.runtime, "settlement: runtime"
     number: uint256 = convert(receipt.block_number, uint256)
     assert number < block.number, "settlement: block"

@@ -95,7 +95,10 @@ class TestNetwork:
             "Directory": [self.deployer.address],
             "Gatekeeping": [self.deployer.address],
             "Registry": [at["Gatekeeping"], self.guardian.address, at["Settlement"], self.deployer.address],
-            "Clusters": [at["Registry"], at["Inbox"], self.guardian.address],
+            "Clusters": [
+                *(at[name] for name in ("Registry", "Inbox", "Settlement", "Gatekeeping")),
+                self.guardian.address,
+            ],
             "Programs": [at["Clusters"], at["Gatekeeping"], at["Inbox"]],
             "Fees": [at["Inbox"], at["Settlement"]],
             "Inbox": [at["Fees"], at["Clusters"], at["Programs"], at["Settlement"]],

@@ -18,6 +18,7 @@ from coprocessor.values.identities import Digest
 from coprocessor.values.network import CONTRACT_NAMES
 from tests.contracts.evm import Deployed, Evm
 from tests.contracts.network import Cluster, TestNetwork, digest
+from tests.contracts.test_epochs import boundary, newest_receipt, sign
 from tests.contracts.test_programs import input_key_signatures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,7 +135,13 @@ def lived(network: TestNetwork) -> Cluster:
     """A cluster with something in every proven variable."""
     cluster = network.create_cluster(members=3, quorum=2, fast_quorum=3, dispute_window=5)
     network.inbox.send(network.stranger, "submit", cluster.id, 1, 0, b"item")
-    network.settle(cluster, cluster.members[:2])
+    network.clusters.send(network.guardian, "raise_epoch", cluster.id)
+    start = network.inbox.read("counts", cluster.id) - 1
+    network.settle(cluster, to=start, inbox_head=network.inbox.read("head_at", cluster.id, start))
+    network.settle(cluster, epoch=2)
+    made = boundary(network, cluster)
+    signatures = sign(network, cluster, made)
+    network.clusters.send(network.stranger, "close_epochs", made, newest_receipt(network, cluster), signatures)
     return cluster
 
 
@@ -160,6 +167,8 @@ def test_struct_slots(evm: Evm, network: TestNetwork, lived: Cluster) -> None:
     records: dict[str, tuple[tuple[Any, ...], Callable[..., Digest]]] = {
         "Registry.workers": ((enclave.worker,), layout.registry_worker),
         "Clusters.clusters": ((lived.id,), layout.cluster_field),
+        "Clusters.epochs": ((lived.id, 2), layout.cluster_epoch),
+        "Clusters.boundaries": ((lived.id,), layout.cluster_boundary),
         "Programs.programs": ((program,), layout.program_field),
         "Settlement.settled": ((lived.id,), layout.settled),
         "Settlement.receipts": ((lived.id, 0), layout.receipt_field),

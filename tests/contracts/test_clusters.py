@@ -38,8 +38,8 @@ def test_create(network: TestNetwork) -> None:
         "open": False,
         "runtime": runtime,
     }
-    assert clusters.read("clusters", cluster) == (network.stranger.address, 1, 2, 3, 100, False, runtime, 0)
-    assert clusters.read("terms", cluster) == (1, 2, 3, 100, runtime)
+    assert clusters.read("clusters", cluster) == (network.stranger.address, 1, 2, 3, 100, False, runtime, 0, 1)
+    assert clusters.read("terms", cluster) == (1, 2, 3, 100, runtime, 0, 2**256 - 1)
     assert clusters.read("count") == nonce + 1
     link = network.inbox.event(mined, "Link")
     assert (link["cluster"], link["index"], link["kind"]) == (cluster, 0, LinkKind.EPOCH)

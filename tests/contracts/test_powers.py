@@ -88,6 +88,7 @@ def _calls(network: TestNetwork) -> Calls:
         ("Clusters", "join"): ([cluster.id, new.worker], frozenset({new.operator.address})),
         ("Clusters", "approve"): ([cluster.id, new.worker], frozenset({deployer})),
         ("Clusters", "remove"): ([cluster.id, member.worker], frozenset({deployer, guardian})),
+        ("Clusters", "raise_epoch"): ([cluster.id], frozenset({deployer, guardian})),
         # the deployer is also the operator of the test's committee
         ("Gatekeeping", "post"): ([digest("session"), 0, 1, b"message"], frozenset({gatekeeper, deployer})),
         ("Inbox", "append_system"): ([cluster.id, int(LinkKind.MEMBER), b"?"], frozenset({contracts["Clusters"]})),

@@ -83,7 +83,7 @@ def test_receipts_follow_one_another(network: TestNetwork, cluster: Cluster) -> 
     [
         ("settlement: network", {"network": digest("other")}),
         ("settlement: network", {"network": ZERO_DIGEST}),
-        ("settlement: cluster", {"cluster": digest("other")}),
+        ("settlement: epoch", {"cluster": digest("other")}),
         ("settlement: epoch", {"epoch": 0}),
         ("settlement: epoch", {"epoch": 2}),
         ("settlement: runtime", {"runtime": digest("other")}),
@@ -325,7 +325,7 @@ def contestable(network: TestNetwork) -> tuple[Cluster, Receipt]:
     ("reason", "changes"),
     [
         ("settlement: network", {"network": digest("other")}),
-        ("settlement: cluster", {"cluster": digest("other")}),
+        ("settlement: epoch", {"cluster": digest("other")}),
         ("settlement: epoch", {"epoch": 2}),
         ("settlement: runtime", {"runtime": digest("other")}),
         ("settlement: block", {"block_hash": digest("fork")}),

@@ -18,6 +18,8 @@ from coprocessor.values.identities import Digest
 __all__ = [
     "STRUCTS",
     "VARIABLES",
+    "cluster_boundary",
+    "cluster_epoch",
     "cluster_field",
     "cluster_member",
     "gatekeeping_genesis",
@@ -44,7 +46,7 @@ __all__ = [
 VARIABLES: Final[dict[str, dict[str, int]]] = {
     "Gatekeeping": {"genesis": 0, "threshold": 1, "member_count": 2, "master_key_hash": 3, "members": 4},
     "Registry": {"configuration": 0, "workers": 1, "worker_of": 2, "bound_worker": 3},
-    "Clusters": {"clusters": 0, "members": 1},
+    "Clusters": {"clusters": 0, "members": 1, "epochs": 2, "boundaries": 3},
     "Programs": {"codes": 0, "programs": 1, "handles": 2, "input_keys": 3},
     "Inbox": {"heads": 0, "counts": 1},
     "Settlement": {"settled": 0, "receipts": 1, "frozen_from": 2},
@@ -76,7 +78,10 @@ STRUCTS: Final[dict[str, tuple[str, ...]]] = {
         "open",
         "runtime",
         "member_count",
+        "first_open",
     ),
+    "Clusters.epochs": ("start", "quorum", "fast_quorum", "runtime", "raised"),
+    "Clusters.boundaries": ("epoch", "count", "inbox_head", "root", "checkpoint"),
     "Programs.programs": ("owner", "cluster", "code_hash", "handle", "policy"),
     "Settlement.settled": ("count", "root", "receipts"),
     "Settlement.receipts": ("to", "root", "outputs_root", "final_block"),
@@ -146,6 +151,16 @@ def registry_bound_worker(signer: bytes) -> Digest:
 def cluster_field(cluster: bytes, field: str) -> Digest:
     """A field of ``Clusters.clusters[cluster]``."""
     return _member("Clusters", "clusters", field, cluster)
+
+
+def cluster_epoch(cluster: bytes, epoch: int, field: str) -> Digest:
+    """A field of ``Clusters.epochs[cluster][epoch]``."""
+    return _member("Clusters", "epochs", field, cluster, epoch)
+
+
+def cluster_boundary(cluster: bytes, field: str) -> Digest:
+    """A field of ``Clusters.boundaries[cluster]``: where the cluster's closed epochs ended (PROTOCOL 8.4)."""
+    return _member("Clusters", "boundaries", field, cluster)
 
 
 def cluster_member(cluster: bytes, worker: bytes) -> Digest:

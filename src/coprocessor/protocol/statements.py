@@ -1,13 +1,13 @@
-"""EIP-712 statements that gatekeepers and workers make to the contracts (PROTOCOL 1.2, 4.3, 9.1)."""
+"""EIP-712 statements that gatekeepers and workers make to the contracts (PROTOCOL 1.2, 4.3, 8.4, 9.1)."""
 
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 
 from coprocessor.codec.eip712 import Domain, StructType
-from coprocessor.values.identities import Address, ClusterId, Digest, NetworkId, ProgramId
+from coprocessor.values.identities import Address, ClusterId, Digest, NetworkId, ProgramId, StateRoot
 
-__all__ = ["ROLE_GATEKEEPER", "ROLE_WORKER", "Admission", "InputKeyRecord", "MasterKeyRecord"]
+__all__ = ["ROLE_GATEKEEPER", "ROLE_WORKER", "Admission", "Boundary", "InputKeyRecord", "MasterKeyRecord"]
 
 ROLE_WORKER = 1
 ROLE_GATEKEEPER = 2
@@ -38,6 +38,18 @@ _INPUT_KEY = StructType(
         ("bytes32", "program"),
         ("uint64", "epoch"),
         ("bytes32", "key"),
+    ),
+)
+_BOUNDARY = StructType(
+    "Boundary",
+    (
+        ("bytes32", "network"),
+        ("bytes32", "cluster"),
+        ("uint64", "epoch"),
+        ("uint64", "count"),
+        ("bytes32", "inbox_head"),
+        ("bytes32", "root"),
+        ("bytes32", "checkpoint"),
     ),
 )
 _MASTER_KEY = StructType(
@@ -110,3 +122,30 @@ class MasterKeyRecord:
     def digest(self, chain_id: int, gatekeeping: Address) -> Digest:
         """What every gatekeeper signs."""
         return _MASTER_KEY.digest(Domain(chain_id, gatekeeping), *astuple(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """Nothing of a cluster is left under keys older than ``epoch``'s (PROTOCOL 8.4).
+
+    Args:
+        network: 32 bytes.
+        cluster: 32 bytes.
+        epoch: the oldest that is still needed.
+        count: links after which it holds.
+        inbox_head: 32 bytes, after those links.
+        root: 32 bytes, the cluster's state root then.
+        checkpoint: 32 bytes, digest of the checkpoint that holds the state.
+    """
+
+    network: NetworkId
+    cluster: ClusterId
+    epoch: int
+    count: int
+    inbox_head: Digest
+    root: StateRoot
+    checkpoint: Digest
+
+    def digest(self, chain_id: int, clusters: Address) -> Digest:
+        """What each member signs."""
+        return _BOUNDARY.digest(Domain(chain_id, clusters), *astuple(self))
