@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coprocessor.attestation.evidence import EvidenceKind
+from coprocessor.attestation.evidence import EvidenceKind, compute_collateral_digest
 from coprocessor.attestation.policy import AttestationPolicy, admit, evaluate, find_refusals
 from coprocessor.attestation.roots import INTEL_SGX_ROOT, SIMULATED_ROOT
 from coprocessor.attestation.verdict import (
@@ -47,6 +47,7 @@ def test_good_evidence_is_accepted() -> None:
         ({"maximum_level": 1}, {"level": 2}, "tcb_status"),
         ({"refused_advisories": frozenset({"A", "B"})}, {"advisories": ("B", "C")}, "advisory"),
         ({"refused_flags": frozenset(PlatformFlag)}, {"flags": frozenset({PlatformFlag.DYNAMIC})}, "platform_flag"),
+        ({}, {"flags": frozenset({PlatformFlag.REVOCATION_UNKNOWN})}, "platform_flag"),
         ({"minimum_evaluation": 19}, {}, "evaluation_number"),
         ({"maximum_age": 3600}, {}, "collateral_stale"),
         ({}, {"valid_until": NOW - 1}, "collateral_stale"),
@@ -62,6 +63,25 @@ def test_each_reason_has_its_code_and_next_step(policy: dict[str, Any], verdict:
     with pytest.raises(EvidenceRefused) as caught:
         evaluate(judged, judging, REPORT_DATA, NOW)
     assert caught.value.code == f"attestation.{code}"
+
+
+def test_only_intels_data_have_a_number_and_only_amds_have_no_age() -> None:
+    policy = dataclasses.replace(POLICY, minimum_evaluation=19, maximum_age=3600)
+    for kind, codes in ((EvidenceKind.SNP, []), (EvidenceKind.NITRO, ["attestation.collateral_stale"])):
+        judged = dataclasses.replace(VERDICT, kind=kind, evaluation_number=0)
+        fitting = dataclasses.replace(policy, measurements=frozenset({judged.measurement_digest}))
+        assert [refusal.code for refusal in find_refusals(judged, fitting, REPORT_DATA, NOW)] == codes
+
+
+def test_collateral_can_be_pinned() -> None:
+    digest = compute_collateral_digest(SGX.kind, SGX.collateral)
+    pinned = dataclasses.replace(POLICY, pinned_collateral=frozenset({digest}))
+    assert admit(SGX, pinned, REPORT_DATA, NOW) == VERDICT
+    other = dataclasses.replace(POLICY, pinned_collateral=frozenset({OTHER}))
+    with pytest.raises(EvidenceRefused) as caught:
+        admit(SGX, other, REPORT_DATA, NOW)
+    assert caught.value.code == "attestation.collateral_not_pinned"
+    assert compute_collateral_digest(EvidenceKind.TDX, SGX.collateral) != digest
 
 
 def test_all_reasons_are_told_at_once() -> None:
@@ -119,7 +139,9 @@ def test_levels_get_worse_with_the_status() -> None:
     assert compute_level(TcbStatus.HARDENING_NEEDED, ()) == 3
     assert compute_level(TcbStatus.CONFIGURATION_NEEDED, ()) == 4
     assert compute_level(TcbStatus.CONFIGURATION_AND_HARDENING_NEEDED, ()) == 4
-    assert {compute_level(status, ()) for status in list(TcbStatus)[4:]} == {5}
+    assert compute_level(TcbStatus.UNJUDGED, ()) == 4
+    for status in (TcbStatus.OUT_OF_DATE, TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED, TcbStatus.REVOKED):
+        assert compute_level(status, ()) == 5
 
 
 def test_measurement_digests_cover_kind_and_every_field() -> None:

@@ -41,7 +41,11 @@ def test_a_real_tdx_quote_verifies() -> None:
     evidence, now = read_dcap("tdx_quote")
     verdict = verify_evidence(evidence, now)
     assert verdict.status is TcbStatus.UP_TO_DATE
-    assert verdict.flags == frozenset(PlatformFlag)
+    assert verdict.flags == {
+        PlatformFlag.DYNAMIC,
+        PlatformFlag.CACHED_KEYS,
+        PlatformFlag.SIMULTANEOUS_MULTITHREADING,
+    }
     assert (verdict.level, verdict.advisories, verdict.simulated) == (1, (), False)
     assert isinstance(verdict.measurement, TdxMeasurement)
     assert verdict.measurement.mrtd.hex().startswith("91eb2b44d141d4ec")
@@ -52,7 +56,7 @@ def test_a_real_quote_below_every_level_is_refused() -> None:
     evidence, now = read_dcap("tdx_quote_outdated")
     with pytest.raises(EvidenceRefused) as caught:
         verify_evidence(evidence, now)
-    assert caught.value.code == "attestation.invalid"
+    assert caught.value.code == "attestation.tcb_out_of_date"
     assert "No matching TCB level" in caught.value.why
 
 
@@ -76,7 +80,7 @@ def test_a_real_quote_is_refused_under_the_simulated_root() -> None:
     evidence, now = read_dcap("sgx_quote")
     with pytest.raises(EvidenceRefused) as caught:
         verify_evidence(evidence, now, [SIMULATED_ROOT])
-    assert caught.value.code == "attestation.invalid"
+    assert caught.value.code == "attestation.wrong_root"
 
 
 @pytest.mark.parametrize("name", ["sgx_quote", "tdx_quote"])
@@ -94,7 +98,7 @@ def test_another_platforms_or_formats_collateral_is_refused() -> None:
     for mixed in (Evidence(sgx.kind, sgx.quote, tdx.collateral), Evidence(tdx.kind, tdx.quote, sgx.collateral)):
         with pytest.raises(EvidenceRefused) as caught:
             verify_evidence(mixed, now)
-        assert caught.value.code == "attestation.invalid"
+        assert caught.value.code == "attestation.wrong_platform"
     with pytest.raises(MalformedInput) as malformed:
         verify_evidence(Evidence(sgx.kind, tdx.quote, tdx.collateral), now)
     assert malformed.value.code == "attestation.kind"
@@ -123,16 +127,3 @@ def test_a_policy_decides_about_a_real_machine() -> None:
         strict.measurements, strict.roots, statuses=frozenset({verdict.status}), maximum_level=4
     )
     assert admit(evidence, lenient, verdict.report_data, now) == verdict
-
-
-@pytest.mark.parametrize("name", ["sgx_quote", "tdx_quote"])
-def test_no_flip_in_a_signed_byte_passes(name: str) -> None:
-    evidence, now = read_dcap(name)
-    body = verify_evidence(evidence, now).body_digest
-    signed = 432 if name == "sgx_quote" else 632
-    for position in [*range(0, signed, 23), *range(signed, signed + 132, 11), *range(signed + 132, signed + 640, 29)]:
-        quote = bytearray(evidence.quote)
-        quote[position] ^= 1
-        with pytest.raises((EvidenceRefused, MalformedInput)):
-            verify_evidence(Evidence(evidence.kind, bytes(quote), evidence.collateral), now)
-    assert verify_evidence(evidence, now).body_digest == body

@@ -17,11 +17,10 @@ from coprocessor.attestation.policy import AttestationPolicy, admit, find_refusa
 from coprocessor.attestation.roots import INTEL_SGX_ROOT, SIMULATED_ROOT, is_genuine
 from coprocessor.attestation.vendors.dcap_quote import parse_quote, trim_quote
 from coprocessor.attestation.vendors.sgx_extension import PlatformTcb
-from coprocessor.attestation.vendors.simulated import (
+from coprocessor.attestation.vendors.simulated import build_collateral, build_root
+from coprocessor.attestation.vendors.simulated_authority import (
     TcbLevel,
     VendorOptions,
-    build_collateral,
-    build_root,
     derive_p256_key,
     serial_number,
 )
@@ -39,6 +38,8 @@ from tests.attestation import samples
 from tests.attestation.samples import FORMATS, NOW, PLATFORM, POLICY, REPORT_DATA, SECRET, SGX, VERDICT
 
 DAY = 24 * 3600
+ALL_FLAGS = {PlatformFlag.DYNAMIC, PlatformFlag.CACHED_KEYS, PlatformFlag.SIMULTANEOUS_MULTITHREADING}
+INTELS = [status for status in TcbStatus if status not in (TcbStatus.REVOKED, TcbStatus.UNJUDGED)]
 SIMULATED_ROOT_DIGEST = "e57e623ac2ccef4abdf87bed80ffbaac27f050605acd126dafae71c3872276ad"
 
 
@@ -102,7 +103,7 @@ def test_one_machine_has_one_name_and_another_another() -> None:
 def test_simulated_evidence_is_refused_under_intels_root(name: str) -> None:
     with pytest.raises(EvidenceRefused) as caught:
         verify_evidence(samples.evidence(name), NOW, [INTEL_SGX_ROOT])
-    assert caught.value.code == "attestation.invalid"
+    assert caught.value.code == "attestation.wrong_root"
 
 
 def test_a_production_policy_refuses_simulated_evidence() -> None:
@@ -114,11 +115,11 @@ def test_a_production_policy_refuses_simulated_evidence() -> None:
         assert caught.value.next
 
 
-def test_evidence_of_an_unknown_vendor_is_invalid() -> None:
+def test_evidence_of_an_unknown_vendor_has_a_wrong_root() -> None:
     stranger = SimulatedPlatform(SECRET, VendorOptions(seed=b"a vendor of my own"))
     with pytest.raises(EvidenceRefused) as caught:
         verify_evidence(samples.evidence("sgx3", stranger), NOW)
-    assert caught.value.code == "attestation.invalid"
+    assert caught.value.code == "attestation.wrong_root"
     own_root = build_root(VendorOptions(seed=b"a vendor of my own"))
     assert verify_evidence(samples.evidence("sgx3", stranger), NOW, [own_root]).simulated
 
@@ -168,21 +169,32 @@ def test_revoked_platforms_and_levels_are_refused() -> None:
     by_certificate = SimulatedPlatform(SECRET, revoked)
     by_level = SimulatedPlatform(SECRET, tcb=PlatformTcb(bytes((1,)) * 16, 1))
     old_quoting_enclave = SimulatedPlatform(SECRET, quoting_version=1)
-    for platform in (by_certificate, by_level, old_quoting_enclave):
-        with pytest.raises(EvidenceRefused):
-            admit(samples.evidence("sgx3", platform), POLICY, REPORT_DATA, NOW)
+    for name in FORMATS:
+        for platform, code in ((by_certificate, "revoked"), (by_level, "revoked"), (old_quoting_enclave, "invalid")):
+            with pytest.raises(EvidenceRefused) as caught:
+                admit(samples.evidence(name, platform), POLICY, REPORT_DATA, NOW)
+            assert caught.value.code == f"attestation.{code}"
+            assert caught.value.next
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_platform_below_every_level_is_out_of_date(name: str) -> None:
+    options = VendorOptions(levels=(TcbLevel(TcbStatus.UP_TO_DATE, 11),))
+    with pytest.raises(EvidenceRefused) as caught:
+        verify_evidence(samples.evidence(name, SimulatedPlatform(SECRET, options)), NOW)
+    assert caught.value.code == "attestation.tcb_out_of_date"
 
 
 def test_properties_of_the_machine_are_reported() -> None:
     tcb = PlatformTcb(bytes((10,)) * 16, 10, dynamic=True, cached_keys=True, multithreading=True)
     verdict = verify_evidence(samples.evidence("sgx3", SimulatedPlatform(SECRET, tcb=tcb)), NOW)
-    assert verdict.flags == frozenset(PlatformFlag)
+    assert verdict.flags == ALL_FLAGS
     one = PlatformTcb(bytes((10,)) * 16, 10, multithreading=True)
     verdict = verify_evidence(samples.evidence("sgx3", SimulatedPlatform(SECRET, tcb=one)), NOW)
     assert verdict.flags == {PlatformFlag.SIMULTANEOUS_MULTITHREADING}
 
 
-@pytest.mark.parametrize("status", [status for status in TcbStatus if status is not TcbStatus.REVOKED])
+@pytest.mark.parametrize("status", INTELS)
 def test_every_status_of_the_vendor_is_understood(status: TcbStatus) -> None:
     options = VendorOptions(levels=(TcbLevel(status, 10, ("SIMULATED-SA-00002",)),))
     verdict = verify_evidence(samples.evidence("sgx3", SimulatedPlatform(SECRET, options)), NOW)

@@ -29,6 +29,7 @@ __all__ = [
     "Evidence",
     "EvidenceKind",
     "compute_body_digest",
+    "compute_collateral_digest",
     "decode_evidence",
     "encode_evidence",
 ]
@@ -111,6 +112,11 @@ def decode_evidence(data: bytes) -> Evidence:
 def compute_body_digest(kind: EvidenceKind, body: bytes) -> Digest:
     """The name of evidence with this signed body, 32 bytes (rule 1)."""
     return sha256(Label.EVIDENCE.context(b"", b"body", kind.value.encode(), body))
+
+
+def compute_collateral_digest(kind: EvidenceKind, collateral: bytes) -> Digest:
+    """The name of collateral, 32 bytes: how policies pin it."""
+    return sha256(Label.EVIDENCE.context(b"", b"collateral", kind.value.encode(), collateral))
 
 
 def _are_extras(extras: dict[object, object]) -> bool:

@@ -6,7 +6,9 @@ Rules:
 2. Simulated hardware counts only where the policy allows it, and only if its root is named too (DESIGN 5).
 3. Nothing revoked and nothing debuggable is ever accepted; no policy can say otherwise.
 4. Report data are compared with what the caller computed from values that it checked itself (PROTOCOL 1.2).
-5. The TCB evaluation number has a minimum, which stops a rollback of collateral.
+5. Intel's TCB evaluation number has a minimum, which stops a rollback of collateral; a policy may also pin collateral
+   by digest.
+6. Evidence whose revocations are unknown is refused unless the policy says otherwise.
 """
 
 from __future__ import annotations
@@ -14,20 +16,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from coprocessor.attestation.evidence import Evidence
+from coprocessor.attestation.evidence import Evidence, EvidenceKind, compute_collateral_digest
 from coprocessor.attestation.roots import is_genuine
+from coprocessor.attestation.vendors.nitro import MAX_AHEAD
 from coprocessor.attestation.verdict import LEVELS, PlatformFlag, TcbStatus, Verdict
 from coprocessor.attestation.verify import verify_evidence
 from coprocessor.values.errors import EvidenceRefused, MalformedInput
 from coprocessor.values.identities import Digest, checked_digest
 from coprocessor.values.network import NetworkConfiguration
 
-__all__ = ["DEFAULT_COLLATERAL_AGE", "AttestationPolicy", "admit", "evaluate", "find_refusals"]
+__all__ = ["DEFAULT_COLLATERAL_AGE", "AttestationPolicy", "admit", "evaluate", "find_refusals", "verify_pinned"]
 
 DEFAULT_COLLATERAL_AGE: Final = 30 * 24 * 3600
 """Seconds; vendors issue new data at least every 30 days."""
 
 _OUT_OF_DATE: Final = frozenset({TcbStatus.OUT_OF_DATE, TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED})
+_NUMBERED: Final = frozenset({EvidenceKind.SGX, EvidenceKind.TDX})
+"""Only Intel numbers its TCB data."""
+
+_DATED: Final = frozenset({EvidenceKind.SGX, EvidenceKind.TDX, EvidenceKind.NITRO})
+"""AMD issues its revocation list when it sees fit; it counts until its end."""
+
 _ACCEPTABLE: Final = frozenset(TcbStatus) - {TcbStatus.REVOKED}
 
 
@@ -43,8 +52,10 @@ class AttestationPolicy:
         maximum_level: greatest accepted level, 1 (best) to 5.
         minimum_evaluation: least accepted TCB evaluation number.
         maximum_age: seconds since the vendor's data were issued.
-        refused_flags: properties of platforms that are not accepted.
+        refused_flags: properties of platforms that are not accepted (rule 6).
         refused_advisories: security advisories that are not accepted.
+        pinned_collateral: digests of the only accepted collateral (``compute_collateral_digest``); empty: any that
+            the vendor signed and that is fresh.
 
     Raises:
         MalformedInput: ``attestation.policy_empty`` (rule 1) or ``attestation.policy``.
@@ -57,8 +68,9 @@ class AttestationPolicy:
     maximum_level: int = 3
     minimum_evaluation: int = 0
     maximum_age: int = DEFAULT_COLLATERAL_AGE
-    refused_flags: frozenset[PlatformFlag] = frozenset()
+    refused_flags: frozenset[PlatformFlag] = frozenset({PlatformFlag.REVOCATION_UNKNOWN})
     refused_advisories: frozenset[str] = frozenset()
+    pinned_collateral: frozenset[Digest] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.measurements or not self.roots or not self.statuses:
@@ -67,7 +79,7 @@ class AttestationPolicy:
                 "an attestation policy without measurements, roots or statuses accepts nothing and protects nothing",
                 next="name the measurements of the release, and the roots of the vendors",
             )
-        for digest in self.measurements | self.roots:
+        for digest in self.measurements | self.roots | self.pinned_collateral:
             checked_digest(digest, "a digest of the attestation policy")
         if not self.statuses <= _ACCEPTABLE:  # rule 3
             raise MalformedInput("attestation.policy", "a policy cannot accept revoked platforms")
@@ -104,11 +116,26 @@ def admit(evidence: Evidence, policy: AttestationPolicy, report_data: bytes, now
         now: chain time, seconds since 1970.
 
     Raises:
-        MalformedInput, EvidenceRefused: as ``verify_evidence`` and ``evaluate``.
+        MalformedInput, EvidenceRefused: as ``verify_pinned``, ``verify_evidence`` and ``evaluate``.
     """
+    verify_pinned(evidence, policy)
     verdict = verify_evidence(evidence, now)
     evaluate(verdict, policy, report_data, now)
     return verdict
+
+
+def verify_pinned(evidence: Evidence, policy: AttestationPolicy) -> None:
+    """Raises EvidenceRefused ``attestation.collateral_not_pinned`` where the policy pins other collateral (rule 5)."""
+    if not policy.pinned_collateral or not evidence.collateral:
+        return
+    digest = compute_collateral_digest(evidence.kind, evidence.collateral)
+    if digest not in policy.pinned_collateral:
+        raise _refuse(
+            "attestation.collateral_not_pinned",
+            f"the collateral's digest is 0x{digest.hex()}",
+            f"the policy pins {len(policy.pinned_collateral)} others",
+            "attest with the pinned collateral, or have the new one pinned",
+        )
 
 
 def evaluate(verdict: Verdict, policy: AttestationPolicy, report_data: bytes, now: int) -> None:
@@ -136,7 +163,7 @@ def _judge_root(verdict: Verdict, policy: AttestationPolicy) -> list[EvidenceRef
     if verdict.simulated and not policy.allow_simulated:
         found.append(
             _refuse(
-                "simulated_refused",
+                "attestation.simulated_refused",
                 "the evidence comes from SIMULATED hardware",
                 "this network accepts hardware alone",
                 "run on SGX or TDX hardware, or use a development network that allows simulation",
@@ -145,7 +172,7 @@ def _judge_root(verdict: Verdict, policy: AttestationPolicy) -> list[EvidenceRef
     if verdict.root not in policy.roots:
         found.append(
             _refuse(
-                "root_unknown",
+                "attestation.root_unknown",
                 f"the evidence ends in the root 0x{verdict.root.hex()}",
                 "this network does not accept that vendor",
                 "use a platform of an accepted vendor",
@@ -159,7 +186,7 @@ def _judge_enclave(verdict: Verdict, policy: AttestationPolicy, report_data: byt
     if verdict.measurement_digest not in policy.measurements:
         found.append(
             _refuse(
-                "measurement_unknown",
+                "attestation.measurement_unknown",
                 f"the enclave's measurement is 0x{verdict.measurement_digest.hex()}",
                 "this network does not accept that code",
                 "run a release whose measurement the network lists, unchanged",
@@ -168,7 +195,7 @@ def _judge_enclave(verdict: Verdict, policy: AttestationPolicy, report_data: byt
     if verdict.report_data != report_data:
         found.append(
             _refuse(
-                "report_data_mismatch",
+                "attestation.report_data_mismatch",
                 f"the enclave bound 0x{verdict.report_data[:16].hex()}…, expected 0x{report_data[:16].hex()}…",
                 "network, operator, keys or block differ from what was claimed, or the evidence is replayed",
                 "attest again with the network's configuration and a recent block",
@@ -180,39 +207,44 @@ def _judge_enclave(verdict: Verdict, policy: AttestationPolicy, report_data: byt
 def _judge_platform(verdict: Verdict, policy: AttestationPolicy) -> list[EvidenceRefused]:
     found = []
     if verdict.status not in policy.statuses or verdict.level > policy.maximum_level:
-        is_old = verdict.status in _OUT_OF_DATE
-        found.append(
-            _refuse(
-                "tcb_out_of_date" if is_old else "tcb_status",
-                f"the vendor calls the platform {verdict.status.value}, level {verdict.level}",
-                f"the greatest accepted level is {policy.maximum_level}; advisories: {', '.join(verdict.advisories)}",
-                "update firmware and microcode, or change the settings that the advisories name",
-            )
-        )
+        what = f"the platform is {verdict.status.value}, level {verdict.level}"
+        why = f"the greatest accepted level is {policy.maximum_level}; advisories: {', '.join(verdict.advisories)}"
+        if verdict.status in _OUT_OF_DATE:
+            found.append(_refuse("attestation.tcb_out_of_date", what, why, "update firmware and microcode"))
+        else:
+            found.append(_refuse("attestation.tcb_status", what, why, "change the settings that the advisories name"))
     advisories = sorted(policy.refused_advisories.intersection(verdict.advisories))
     if advisories:
-        found.append(_refuse("advisory", f"the platform is open to {', '.join(advisories)}", "", "update the platform"))
+        found.append(
+            _refuse(
+                "attestation.advisory", f"the platform is open to {', '.join(advisories)}", "", "update the platform"
+            )
+        )
     flags = sorted(flag.value for flag in policy.refused_flags & verdict.flags)
     if flags:
-        found.append(_refuse("platform_flag", f"the platform has {', '.join(flags)}", "", "change the BIOS settings"))
+        found.append(
+            _refuse("attestation.platform_flag", f"the platform has {', '.join(flags)}", "", "change the BIOS settings")
+        )
     return found
 
 
 def _judge_age(verdict: Verdict, policy: AttestationPolicy, now: int) -> list[EvidenceRefused]:
     found = []
-    if verdict.evaluation_number < policy.minimum_evaluation:
+    tolerance = MAX_AHEAD if verdict.kind is EvidenceKind.NITRO else 0
+    if verdict.kind in _NUMBERED and verdict.evaluation_number < policy.minimum_evaluation:
         found.append(
             _refuse(
-                "evaluation_number",
+                "attestation.evaluation_number",
                 f"the vendor's data have evaluation number {verdict.evaluation_number}",
                 f"the least accepted is {policy.minimum_evaluation}",
                 "fetch the newest collateral and attest again",
             )
         )
-    if now > min(verdict.valid_until, verdict.issued_at + policy.maximum_age) or now < verdict.issued_at:
+    age = policy.maximum_age if verdict.kind in _DATED else verdict.valid_until
+    if now > min(verdict.valid_until, verdict.issued_at + age) or now < verdict.issued_at - tolerance:
         found.append(
             _refuse(
-                "collateral_stale",
+                "attestation.collateral_stale",
                 f"the vendor's data are of {verdict.issued_at} and end at {verdict.valid_until}, chain time is {now}",
                 f"they may be {policy.maximum_age} seconds old",
                 "fetch fresh collateral and attest again",
@@ -222,4 +254,4 @@ def _judge_age(verdict: Verdict, policy: AttestationPolicy, now: int) -> list[Ev
 
 
 def _refuse(code: str, what: str, why: str, next_step: str) -> EvidenceRefused:
-    return EvidenceRefused(f"attestation.{code}", what, why, next_step)
+    return EvidenceRefused(code, what, why, next_step)

@@ -39,14 +39,19 @@ class TcbStatus(Enum):
     OUT_OF_DATE = "OutOfDate"
     OUT_OF_DATE_CONFIGURATION_NEEDED = "OutOfDateConfigurationNeeded"
     REVOKED = "Revoked"
+    UNJUDGED = "Unjudged"
 
 
 class PlatformFlag(Enum):
-    """Properties of a machine that a policy may refuse."""
+    """Properties of a machine, or of its evidence, that a policy may refuse."""
 
     DYNAMIC = "dynamic_platform"
     CACHED_KEYS = "cached_keys"
     SIMULTANEOUS_MULTITHREADING = "smt"
+    PROVISIONAL_FIRMWARE = "provisional_firmware"
+    MEMORY_ALIASES_UNCHECKED = "memory_aliases_unchecked"
+    REVOCATION_UNKNOWN = "revocation_unknown"
+    MACHINE_UNKNOWN = "machine_unknown"
 
 
 LEVELS: Final = (1, 2, 3, 4, 5)
@@ -169,11 +174,16 @@ def compute_platform_id(vendor: bytes, identity: bytes, *, simulated: bool) -> D
 
 
 def compute_level(status: TcbStatus, advisories: tuple[str, ...]) -> int:
-    """1 up to date, 2 with advisories, 3 hardening in software needed, 4 configuration needed, 5 worse."""
+    """1 up to date; 2 with advisories; 3 needs hardening in software; 4 needs configuration, or not judged; 5 worse."""
     if status is TcbStatus.UP_TO_DATE:
         return 2 if advisories else 1
     if status is TcbStatus.HARDENING_NEEDED:
         return 3
-    if status in (TcbStatus.CONFIGURATION_NEEDED, TcbStatus.CONFIGURATION_AND_HARDENING_NEEDED):
+    if status in _LEVEL_4:
         return 4
     return 5
+
+
+_LEVEL_4: Final = frozenset(
+    {TcbStatus.CONFIGURATION_NEEDED, TcbStatus.CONFIGURATION_AND_HARDENING_NEEDED, TcbStatus.UNJUDGED}
+)

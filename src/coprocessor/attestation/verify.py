@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from coprocessor.attestation.evidence import Evidence, EvidenceKind
 from coprocessor.attestation.roots import KNOWN_ROOTS, VendorRoot
 from coprocessor.attestation.vendors.dcap import verify_dcap
+from coprocessor.attestation.vendors.nitro import verify_nitro
+from coprocessor.attestation.vendors.snp import verify_snp
 from coprocessor.attestation.verdict import Verdict
-from coprocessor.values.errors import EvidenceRefused
 
 __all__ = ["verify_evidence"]
 
@@ -26,10 +27,8 @@ def verify_evidence(evidence: Evidence, now: int, roots: Sequence[VendorRoot] = 
         MalformedInput: not evidence of its kind.
         EvidenceRefused: it proves nothing; the code says why.
     """
-    if evidence.kind in (EvidenceKind.SGX, EvidenceKind.TDX):
-        return verify_dcap(evidence, roots, now)
-    raise EvidenceRefused(
-        "attestation.kind_unsupported",
-        f"evidence of kind {evidence.kind.value} is not supported in this release",
-        next="attest on SGX or TDX",
-    )
+    if evidence.kind is EvidenceKind.SNP:
+        return verify_snp(evidence, roots, now)
+    if evidence.kind is EvidenceKind.NITRO:
+        return verify_nitro(evidence, roots, now)
+    return verify_dcap(evidence, roots, now)

@@ -14,7 +14,7 @@ from typing import Final
 
 from coprocessor.attestation.evidence import Evidence, EvidenceKind
 from coprocessor.attestation.report_data import REPORT_DATA_LENGTH
-from coprocessor.attestation.vendors.simulated import VendorOptions
+from coprocessor.attestation.vendors.simulated_authority import VendorOptions
 from coprocessor.attestation.vendors.simulated_platform import SgxReport, SimulatedPlatform
 from coprocessor.attestation.verdict import SgxMeasurement, compute_measurement_digest
 from coprocessor.attesters.measure import measure_package

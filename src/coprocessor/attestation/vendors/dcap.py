@@ -8,6 +8,7 @@ Rules:
    ``now`` of the chain; no clock is read (PROTOCOL 2.3).
 3. What the library says of the report must be what the parser found.
 4. A verdict is not yet an acceptance: out-of-date platforms verify, and ``policy`` refuses them.
+5. What the library refuses stays refused; ``dcap_platform`` only says why, each reason with its own code.
 
 **Source:** Intel SGX and TDX DCAP appraisal as in the Quote Verification Library; ``dcap-qvl`` 0.7.
 """
@@ -24,6 +25,12 @@ from cryptography import x509
 
 from coprocessor.attestation.evidence import Evidence, EvidenceKind, compute_body_digest
 from coprocessor.attestation.roots import VendorRoot, is_genuine
+from coprocessor.attestation.vendors.dcap_platform import (
+    DcapPlatform,
+    find_tcb_status,
+    read_platform,
+    verify_certificates_listed,
+)
 from coprocessor.attestation.vendors.dcap_quote import DcapQuote, parse_quote
 from coprocessor.attestation.verdict import (
     PlatformFlag,
@@ -33,12 +40,9 @@ from coprocessor.attestation.verdict import (
     compute_platform_id,
 )
 from coprocessor.codec import strict_json
-from coprocessor.values.errors import EvidenceRefused, InternalError, MalformedInput
+from coprocessor.values.errors import CoprocessorError, EvidenceRefused, InternalError, MalformedInput
 
-__all__ = ["MAX_ROOTS", "verify_dcap"]
-
-MAX_ROOTS: Final = 8
-"""Roots that are tried for one quote."""
+__all__ = ["verify_dcap"]
 
 _FLAGS: Final = {
     "dynamic_platform": PlatformFlag.DYNAMIC,
@@ -52,13 +56,13 @@ def verify_dcap(evidence: Evidence, roots: Sequence[VendorRoot], now: int) -> Ve
 
     Args:
         evidence: of kind SGX or TDX, with collateral.
-        roots: certificates that may end its chains; at most ``MAX_ROOTS``.
+        roots: certificates that may end its chains.
         now: chain time, seconds since 1970.
 
     Raises:
         MalformedInput: not a supported quote or not collateral.
-        EvidenceRefused: ``attestation.debug``, ``attestation.collateral_stale``, ``attestation.collateral_early``,
-            ``attestation.invalid``.
+        EvidenceRefused: ``attestation.debug``, ``wrong_root``, ``revoked``, ``collateral_stale``,
+            ``collateral_early``, ``wrong_platform``, ``tcb_out_of_date``, ``invalid``.
     """
     quote = parse_quote(evidence.quote)
     if quote.kind is not evidence.kind:
@@ -72,10 +76,12 @@ def verify_dcap(evidence: Evidence, roots: Sequence[VendorRoot], now: int) -> Ve
             "its host can read its memory",
             "build and start the enclave without debug",
         )
+    platform = read_platform(quote, roots)
     collateral, window = _read_collateral(evidence.collateral)
+    verify_certificates_listed(platform, bytes(collateral.pck_crl), bytes(collateral.root_ca_crl))
     _check_window(window, now)
-    claims, root = _verify_under_any(evidence.quote, collateral, roots, now)
-    return _to_verdict(quote, claims, root, window)
+    claims = _verify(evidence.quote, collateral, platform, quote, now)
+    return _to_verdict(quote, claims, platform.root, window)
 
 
 def _read_collateral(data: bytes) -> tuple[Any, tuple[int, int]]:
@@ -111,22 +117,47 @@ def _check_window(window: tuple[int, int], now: int) -> None:
         )
 
 
-def _verify_under_any(
-    quote: bytes, collateral: Any, roots: Sequence[VendorRoot], now: int
-) -> tuple[dict[str, Any], VendorRoot]:
-    reasons = []
-    for root in roots[:MAX_ROOTS]:
-        try:
-            verifier = dcap_qvl.QuoteVerifier(root.der)
-            policy = dcap_qvl.QuotePolicy.claims_only(now)
-            claims = _guarded(verifier.verify_with_policy, quote, collateral, now, policy)
-            return json.loads(claims.to_json()), root
-        except (ValueError, OverflowError) as error:
-            reasons.append(f"under {root.name}: {error}")
-    raise EvidenceRefused(
+def _verify(evidence: bytes, collateral: Any, platform: DcapPlatform, quote: DcapQuote, now: int) -> dict[str, Any]:
+    verifier = dcap_qvl.QuoteVerifier(platform.root.der)
+    try:
+        policy = dcap_qvl.QuotePolicy.claims_only(now)
+        claims = _guarded(verifier.verify_with_policy, evidence, collateral, now, policy)
+    except (ValueError, OverflowError) as error:
+        raise _explain(platform, quote, collateral, str(error)) from error
+    found: dict[str, Any] = json.loads(claims.to_json())
+    return found
+
+
+def _explain(platform: DcapPlatform, quote: DcapQuote, collateral: Any, words: str) -> EvidenceRefused:
+    """Why the library refused (rule 5)."""
+    try:
+        info = strict_json.loads(collateral.tcb_info)
+        is_fitting = info["id"] == quote.kind.name and bytes.fromhex(info["fmspc"]) == platform.fmspc
+        status = find_tcb_status(platform, quote, info) if is_fitting else TcbStatus.UP_TO_DATE
+    except (ValueError, KeyError, TypeError, AttributeError, CoprocessorError):
+        is_fitting, status = True, TcbStatus.UP_TO_DATE
+    if not is_fitting:
+        return EvidenceRefused(
+            "attestation.wrong_platform",
+            "the collateral is for another model of platform, or for another format",
+            words,
+            "fetch the collateral of this platform and attest again",
+        )
+    if status is TcbStatus.REVOKED:
+        return EvidenceRefused(
+            "attestation.revoked", "the vendor revoked the platform's firmware level", words, "update the firmware"
+        )
+    if status is None:
+        return EvidenceRefused(
+            "attestation.tcb_out_of_date",
+            "the platform's firmware is below every level that the vendor knows",
+            words,
+            "update firmware and microcode",
+        )
+    return EvidenceRefused(
         "attestation.invalid",
-        "the evidence does not verify under any known root",
-        "; ".join(reasons) or "no root was given",
+        f"the evidence does not verify under {platform.root.name}",
+        words,
         "check that quote and collateral belong to the same platform and are unaltered",
     )
 

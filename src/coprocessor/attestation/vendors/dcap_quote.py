@@ -48,6 +48,7 @@ class DcapQuote:
         measurement: the code.
         report_data: 64 bytes.
         is_debug: the host can read the enclave's memory.
+        chain: PEM of the platform's certificate and its authorities.
     """
 
     kind: EvidenceKind
@@ -57,6 +58,7 @@ class DcapQuote:
     measurement: Measurement
     report_data: bytes
     is_debug: bool
+    chain: bytes
 
 
 class _Reader:
@@ -121,11 +123,11 @@ def parse_quote(quote: bytes) -> DcapQuote:
     else:
         raise _malformed(f"version {version} with TEE type 0x{tee:x} is not supported")
     report = reader.take(size)
-    _check_signature_data(reader.block(), nested=version >= 4)
+    chain = _read_signature_data(reader.block(), nested=version >= 4)
     signed = header + descriptor + report
     if tee == _TEE_SGX:
-        return _sgx(version, signed, report)
-    return _tdx(version, signed, report)
+        return _sgx(version, signed, report, chain)
+    return _tdx(version, signed, report, chain)
 
 
 def trim_quote(quote: bytes) -> bytes:
@@ -155,7 +157,8 @@ def _body_size(descriptor: bytes) -> int:
     return int(size)
 
 
-def _check_signature_data(reader: _Reader, *, nested: bool) -> None:
+def _read_signature_data(reader: _Reader, *, nested: bool) -> bytes:
+    """Checks every length and tag; the certificate chain at the end."""
     reader.take(2 * _SIGNATURE)  # the signature over header and report, then the attestation key
     if nested:
         if reader.number(2) != _QE_REPORT:
@@ -165,23 +168,20 @@ def _check_signature_data(reader: _Reader, *, nested: bool) -> None:
     reader.take(reader.number(2))
     if reader.number(2) != _CERTIFICATES:
         raise _malformed("the quote carries no certificate chain")
-    _check_chain(reader.block().rest())
-
-
-def _check_chain(chain: bytes) -> None:
-    _, end, rest = chain.rpartition(_PEM_END)
+    found, end, rest = reader.block().rest().rpartition(_PEM_END)
     if not end or rest.strip(b"\r\n\0"):
         raise _malformed("something else than padding follows the certificate chain")
+    return found + end
 
 
-def _sgx(version: int, signed: bytes, report: bytes) -> DcapQuote:
+def _sgx(version: int, signed: bytes, report: bytes, chain: bytes) -> DcapQuote:
     product, security_version = struct.unpack_from("<HH", report, 256)
     measurement = SgxMeasurement(report[64:96], report[128:160], product, security_version)
     is_debug = bool(report[48] & _SGX_DEBUG)
-    return DcapQuote(EvidenceKind.SGX, version, signed, report, measurement, report[320:384], is_debug)
+    return DcapQuote(EvidenceKind.SGX, version, signed, report, measurement, report[320:384], is_debug, chain)
 
 
-def _tdx(version: int, signed: bytes, report: bytes) -> DcapQuote:
+def _tdx(version: int, signed: bytes, report: bytes, chain: bytes) -> DcapQuote:
     mrtd, config_id, owner, owner_config, *rtmr = (report[at : at + 48] for at in range(136, 520, 48))
     measurement = TdxMeasurement(
         mrtd=mrtd,
@@ -196,7 +196,8 @@ def _tdx(version: int, signed: bytes, report: bytes) -> DcapQuote:
         xfam=report[128:136],
     )
     # The whole first byte is the group "TD under debug".
-    return DcapQuote(EvidenceKind.TDX, version, signed, report, measurement, report[520:584], report[120] != 0)
+    is_debug = report[120] != 0
+    return DcapQuote(EvidenceKind.TDX, version, signed, report, measurement, report[520:584], is_debug, chain)
 
 
 def _malformed(why: str) -> MalformedInput:

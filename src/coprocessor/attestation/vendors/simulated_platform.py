@@ -19,9 +19,11 @@ from coprocessor.attestation.vendors.simulated import (
     QUOTING_ENCLAVE_SIGNER,
     SEAM_SIGNER,
     SIMULATED_FMSPC,
-    VendorOptions,
     build_collateral,
     certify_platform,
+)
+from coprocessor.attestation.vendors.simulated_authority import (
+    VendorOptions,
     derive_p256_key,
     public_bytes,
     sign_p256,

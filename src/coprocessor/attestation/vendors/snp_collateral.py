@@ -1,0 +1,83 @@
+"""Collateral of SEV-SNP evidence: the chip's certificate, its authority's, and AMD's revocation list.
+
+Rules:
+
+1. The encoding is deterministic CBOR: ``[leaf, authority, revocation list]``, DER each; the list is empty where there
+   is none, and then the verdict says ``revocation_unknown``.
+2. Guests get certificates from their host in a table of GUIDs; ``read_certificate_table`` takes from it what is needed.
+
+**Source:** AMD publication 57230 (VCEK Certificate and KDS Interface Specification), AMD publication 56421 (GHCB
+Standardization), section 4.1.8.1 for the table.
+"""
+
+from __future__ import annotations
+
+import struct
+import uuid
+from dataclasses import dataclass
+from typing import Final
+
+from coprocessor.attestation.evidence import MAX_COLLATERAL_LENGTH
+from coprocessor.codec import cbor
+from coprocessor.values.errors import MalformedInput
+
+__all__ = ["SnpCollateral", "read_certificate_table"]
+
+_ENTRY = struct.Struct("<16sII")
+_MAX_ENTRIES: Final = 16
+_VCEK: Final = uuid.UUID("63da758d-e664-4564-adc5-f4b93be8accd").bytes_le
+_VLEK: Final = uuid.UUID("a8074bc2-a25a-483e-aae6-39c045a0b8a1").bytes_le
+_AUTHORITY: Final = uuid.UUID("4ab7b379-bbac-4fe4-a02f-05aef327c782").bytes_le
+_REVOCATIONS: Final = uuid.UUID("92f81bc3-5811-4d3d-97ff-d19f88dc67ea").bytes_le
+
+
+@dataclass(frozen=True, slots=True)
+class SnpCollateral:
+    """DER of the certificate whose key signs reports, of the authority that issued it, and of the root's revocation
+    list (empty: none)."""
+
+    leaf: bytes
+    authority: bytes
+    revocations: bytes = b""
+
+    def encode(self) -> bytes:
+        """Deterministic CBOR (rule 1)."""
+        return cbor.dumps([self.leaf, self.authority, self.revocations])
+
+    @classmethod
+    def decode(cls, data: bytes) -> SnpCollateral:
+        """Inverse of ``encode``. Raises MalformedInput."""
+        match cbor.loads(data, MAX_COLLATERAL_LENGTH):
+            case [bytes(leaf), bytes(authority), bytes(revocations)]:
+                return cls(leaf, authority, revocations)
+        raise MalformedInput(
+            "attestation.collateral", "the collateral is not readable", "it is not a list of three certificates"
+        )
+
+
+def read_certificate_table(table: bytes, *, is_vlek: bool) -> SnpCollateral | None:
+    """What a host's certificate table (``auxblob``) gives; None where a certificate is missing.
+
+    Raises:
+        MalformedInput: ``attestation.certificate_table``: it points outside itself or does not end.
+    """
+    found: dict[bytes, bytes] = {}
+    for at in range(0, _MAX_ENTRIES * _ENTRY.size, _ENTRY.size):
+        if at + _ENTRY.size > len(table):
+            raise _malformed("it does not end")
+        guid, offset, length = _ENTRY.unpack_from(table, at)
+        if guid == bytes(16):
+            break
+        if guid in found or offset + length > len(table):
+            raise _malformed("an entry stands twice or points outside")
+        found[guid] = table[offset : offset + length]
+    else:
+        raise _malformed(f"it has more than {_MAX_ENTRIES} entries")
+    leaf, authority = found.get(_VLEK if is_vlek else _VCEK), found.get(_AUTHORITY)
+    if not leaf or not authority:
+        return None
+    return SnpCollateral(leaf, authority, found.get(_REVOCATIONS, b""))
+
+
+def _malformed(why: str) -> MalformedInput:
+    return MalformedInput("attestation.certificate_table", "the host's certificate table is not readable", why)
