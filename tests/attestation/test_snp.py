@@ -273,10 +273,11 @@ def test_turin_orders_its_versions_in_another_way() -> None:
     assert SnpTcb(1, 5, 1, 5, 1).least(SnpTcb(2, 4, 2, 4, 2)) == SnpTcb(1, 4, 1, 4, 1)
 
 
-VCEK = bytes.fromhex("8d75da6364e66445adc5f4b93be8accd")
-VLEK = bytes.fromhex("c24b07a85aa23e48aae639c045a0b8a1")
-ASK = bytes.fromhex("79b3b74aacbbe44fa02f05aef327c782")
-CRL = bytes.fromhex("c31bf89211583d4d97ffd19f88dc67ea")
+VCEK = bytes.fromhex("63da758de6644564adc5f4b93be8accd")
+VLEK = bytes.fromhex("a8074bc2a25a483eaae639c045a0b8a1")
+ASK = bytes.fromhex("4ab7b379bbac4fe4a02f05aef327c782")
+CRL = bytes.fromhex("92f81bc358114d3d97ffd19f88dc67ea")
+SWAPPED_VCEK = bytes.fromhex("8d75da6364e66445adc5f4b93be8accd")
 
 
 def table(*entries: tuple[bytes, bytes]) -> bytes:
@@ -294,6 +295,8 @@ def test_a_hosts_certificate_table_is_read() -> None:
     assert read_certificate_table(full, is_vlek=True) == SnpCollateral(b"vlek", b"ask", b"crl")
     assert read_certificate_table(table((ASK, b"ask")), is_vlek=False) is None
     assert read_certificate_table(table((VCEK, b"vcek")), is_vlek=False) is None
+    swapped = table((SWAPPED_VCEK, b"v"), (ASK, b"a"))
+    assert read_certificate_table(swapped, is_vlek=False) == SnpCollateral(b"v", b"a")
     assert read_certificate_table(table((VCEK, b"v"), (ASK, b"a")), is_vlek=False) == SnpCollateral(b"v", b"a")
 
 

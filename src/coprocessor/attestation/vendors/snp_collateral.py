@@ -5,6 +5,7 @@ Rules:
 1. The encoding is deterministic CBOR: ``[leaf, authority, revocation list]``, DER each; the list is empty where there
    is none, and then the verdict says ``revocation_unknown``.
 2. Guests get certificates from their host in a table of GUIDs; ``read_certificate_table`` takes from it what is needed.
+   Hosts write GUIDs in the order of their text; some write the first three groups in little-endian order.
 
 **Source:** AMD publication 57230 (VCEK Certificate and KDS Interface Specification), AMD publication 56421 (GHCB
 Standardization), section 4.1.8.1 for the table.
@@ -13,7 +14,6 @@ Standardization), section 4.1.8.1 for the table.
 from __future__ import annotations
 
 import struct
-import uuid
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,10 +25,10 @@ __all__ = ["SnpCollateral", "read_certificate_table"]
 
 _ENTRY = struct.Struct("<16sII")
 _MAX_ENTRIES: Final = 16
-_VCEK: Final = uuid.UUID("63da758d-e664-4564-adc5-f4b93be8accd").bytes_le
-_VLEK: Final = uuid.UUID("a8074bc2-a25a-483e-aae6-39c045a0b8a1").bytes_le
-_AUTHORITY: Final = uuid.UUID("4ab7b379-bbac-4fe4-a02f-05aef327c782").bytes_le
-_REVOCATIONS: Final = uuid.UUID("92f81bc3-5811-4d3d-97ff-d19f88dc67ea").bytes_le
+_VCEK: Final = bytes.fromhex("63da758de6644564adc5f4b93be8accd")
+_VLEK: Final = bytes.fromhex("a8074bc2a25a483eaae639c045a0b8a1")
+_AUTHORITY: Final = bytes.fromhex("4ab7b379bbac4fe4a02f05aef327c782")
+_REVOCATIONS: Final = bytes.fromhex("92f81bc358114d3d97ffd19f88dc67ea")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,13 @@ def read_certificate_table(table: bytes, *, is_vlek: bool) -> SnpCollateral | No
         found[guid] = table[offset : offset + length]
     else:
         raise _malformed(f"it has more than {_MAX_ENTRIES} entries")
-    leaf, authority = found.get(_VLEK if is_vlek else _VCEK), found.get(_AUTHORITY)
-    if not leaf or not authority:
-        return None
-    return SnpCollateral(leaf, authority, found.get(_REVOCATIONS, b""))
+    names = (_VLEK if is_vlek else _VCEK, _AUTHORITY, _REVOCATIONS)
+    leaf, authority, revocations = (found.get(name) or found.get(_swap(name)) or b"" for name in names)
+    return SnpCollateral(leaf, authority, revocations) if leaf and authority else None
+
+
+def _swap(guid: bytes) -> bytes:
+    return guid[3::-1] + guid[5:3:-1] + guid[7:5:-1] + guid[8:]
 
 
 def _malformed(why: str) -> MalformedInput:
