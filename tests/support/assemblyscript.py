@@ -15,12 +15,14 @@ from tests.support.wasm import ROOT
 ASSEMBLYSCRIPT_VERSION = "0.28.20"
 _FOLDER = ROOT / ".cache" / "assemblyscript"
 _CACHE = ROOT / ".cache" / "wasm"
+_LIBRARY = ROOT / "guests" / "assemblyscript" / "assembly"
 _FLAGS = ("--runtime", "stub", "-O3", "--noAssert", "--use", "abort=")
 
 
 def compile_assemblyscript(path: Path) -> bytes:
-    """A guest module from one entry file and the files beside it."""
-    sources = b"\0".join(file.read_bytes() for file in sorted(path.parent.glob("*.ts")))
+    """A guest module from one entry file, the files beside it, and the library of ``guests/``."""
+    files = {*path.parent.glob("*.ts"), *_LIBRARY.glob("*.ts")}
+    sources = b"\0".join(file.read_bytes() for file in sorted(files))
     key = sha256(sources + " ".join(_FLAGS).encode() + ASSEMBLYSCRIPT_VERSION.encode()).hex()[:32]
     target = _CACHE / f"{path.stem}-as-{key}.wasm"
     if not target.exists():

@@ -61,13 +61,16 @@ class EngineOptions:
     """What may differ between two engines without changing any outcome or fuel; tests compare.
 
     Attributes:
-        optimization: ``speed`` or ``none``.
+        optimization: ``speed``, ``speed_and_size`` or ``none``.
         copy_on_write: instantiate from a copy-on-write image.
         guest_stack_bytes: native stack that the engine lets a guest use.
         is_pooling: take instances from a pool.
         path: ``auto``, ``fast`` or ``public``.
         is_interruptible: compile in the checks that a query's deadline needs.
         maps_snapshots: map snapshots instead of copying them, where the path and the allocator allow it.
+        target: processor and system to make code for, with the least of what such processors have, such as
+            ``x86_64-unknown-linux-gnu``; empty for this machine with all that it has.
+        traps_by_signal: find faults of memory by the processor's protection, else by checks in the code.
     """
 
     optimization: str = "speed"
@@ -77,6 +80,8 @@ class EngineOptions:
     path: str = "auto"
     is_interruptible: bool = True
     maps_snapshots: bool = sys.platform == "linux"
+    target: str = ""
+    traps_by_signal: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +265,9 @@ def _configure(options: EngineOptions) -> wasmtime.Config:
     config.epoch_interruption = options.is_interruptible
     config.cranelift_opt_level = options.optimization
     config.memory_init_cow = options.copy_on_write
+    config.signals_based_traps = options.traps_by_signal
+    if options.target:
+        config.target = options.target
     pointer = config.ptr()
     # Without this the engine aborts the process where max_wasm_stack is greater than its unused asynchronous stacks.
     bindings.wasmtime_config_async_stack_size_set(pointer, max(options.guest_stack_bytes, 2 << 20))
