@@ -90,3 +90,26 @@ def test_the_longest_document_is_named_by_the_caller() -> None:
     with pytest.raises(MalformedInput) as caught:
         strict_json.loads("[1]", 2)
     assert caught.value.code == "json.too_long"
+
+
+@pytest.mark.parametrize("text", ["1e999", "[-1e400]", '"\\ud800"', '{"\\udfff": 1}', '"\ud800"'])
+def test_numbers_beyond_floats_and_half_signs_are_refused(text: str) -> None:
+    with pytest.raises(MalformedInput, match=r"json\.malformed"):
+        strict_json.loads(text)
+
+
+def test_surrogate_pairs_are_one_sign() -> None:
+    assert strict_json.loads('"\\ud83d\\ude00"') == "\U0001f600"
+
+
+@pytest.mark.parametrize("text", [b"[" * 65, b'{"a":' * 65, b'["\\"[", ' + b"[" * 65])
+def test_depth_is_counted_for_other_parsers_too(text: bytes) -> None:
+    for form in (text, text.decode()):
+        with pytest.raises(MalformedInput, match="nested deeper"):
+            strict_json.check_nesting(form)
+
+
+def test_brackets_inside_strings_are_no_depth() -> None:
+    strict_json.check_nesting(b'["' + b"[" * 1000 + b'"]')
+    strict_json.check_nesting(b"[" * 64 + b"]" * 64)
+    strict_json.check_nesting(b"[" + b"[], " * 500 + b"[]]")

@@ -312,3 +312,31 @@ def test_whatever_decodes_encodes_back_to_itself(kind: Any, raw: Any) -> None:
         return
     again = parsed.encode(value)
     assert parsed.decode(again) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "default"),
+    [("int", "1"), ("uint8", 256), ("bytes", "ff"), ({"list": "int"}, [1, None]), (COLOUR, "BLUE"), ("address", "0x")],
+)
+def test_a_default_fits_its_type(kind: Any, default: Any) -> None:
+    with pytest.raises(MalformedInput, match=r"interface\.malformed.*the default of p"):
+        interface(method("f", "command", [{"name": "p", "type": kind, "default": default}]))
+
+
+def test_defaults_are_encoded_as_given_values_are() -> None:
+    called = taking_default("float", 2)
+    assert called.encode_arguments() == called.encode_arguments([2.0]) == b"[2.0]"
+    assert taking_default("bytes", "0xAB").encode_arguments() == b'["0xab"]'
+
+
+def taking_default(kind: Any, default: Any) -> Method:
+    found = interface(method("f", "command", [{"name": "p", "type": kind, "default": default}]))
+    return found.methods["f"]
+
+
+@pytest.mark.parametrize("change", [{"abi": True}, {"abi": 1.0}, {"name": 5}, {"name": None}])
+def test_an_interface_is_typed(change: dict[str, Any]) -> None:
+    document = {"abi": 1, "language": "python", "name": "X", "methods": []}
+    assert parse_interface(json.dumps(document).encode()).name == "X"
+    with pytest.raises(MalformedInput, match=r"interface\.malformed"):
+        parse_interface(json.dumps({**document, **change}).encode())

@@ -19,7 +19,8 @@ import aiohttp
 import msgspec
 
 from coprocessor.chain.errors import ChainUnreachable, ResponseMalformed, RpcError, TransactionReverted, decode_revert
-from coprocessor.values.errors import CallerMisuse
+from coprocessor.chain.peer_json import decode_json
+from coprocessor.values.errors import CallerMisuse, MalformedInput
 
 __all__ = ["MAX_BATCH", "Call", "RpcClient", "RpcOptions"]
 
@@ -77,8 +78,8 @@ class _Response(msgspec.Struct):
     error: _Failure | None = None
 
 
-_decode_one = msgspec.json.Decoder(_Response).decode
-_decode_many = msgspec.json.Decoder(list[_Response]).decode
+_ONE = msgspec.json.Decoder(_Response)
+_MANY = msgspec.json.Decoder(list[_Response])
 
 
 class RpcClient:
@@ -122,9 +123,9 @@ class RpcClient:
         call = Call(method, params)
         body = await self._exchange([call], single=True)
         try:
-            response = _decode_one(body)
-        except msgspec.MsgspecError as error:
-            raise ResponseMalformed(method, str(error)) from error
+            response = decode_json(body, _ONE)
+        except MalformedInput as error:
+            raise ResponseMalformed(method, error.why) from error
         return _result(call, response, into)
 
     async def batch(self, calls: Sequence[Call], into: type[T] | Any = Any) -> list[Any]:
@@ -146,9 +147,9 @@ class RpcClient:
     def _outcomes(self, calls: Sequence[Call], body: bytes, into: Any) -> list[Any]:
         name = f"a batch of {len(calls)} calls"
         try:
-            responses = _decode_many(body)
-        except msgspec.MsgspecError as error:
-            raise ResponseMalformed(name, str(error)) from error
+            responses = decode_json(body, _MANY)
+        except MalformedInput as error:
+            raise ResponseMalformed(name, error.why) from error
         by_id = {response.id: response for response in responses}
         if len(responses) != len(calls) or set(by_id) != set(range(len(calls))):
             raise ResponseMalformed(name, f"{len(responses)} answers, or with other ids than the calls")
@@ -212,7 +213,7 @@ def _result(call: Call, response: _Response, into: Any) -> Any:
         raise _to_error(call, response.error)
     try:
         return msgspec.json.decode(response.result, type=into)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ResponseMalformed(call.method, str(error)) from error
 
 

@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 
 from coprocessor.chain.deployment import NetworkContracts
+from coprocessor.chain.peer_json import decode_json
 from coprocessor.codec import cbor
 from coprocessor.protocol.outputs import Leaf, OutputProof
 from coprocessor.values.errors import CoprocessorError, EvidenceRefused, MalformedInput, PeerUnreachable
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 _MAX_ANSWER = 4 * 1024 * 1024
 _SECONDS = 60.0
+_FIELDS = msgspec.json.Decoder(dict[str, Any])
 
 PATIENCE_SECONDS = 20.0
 """How long workers that cannot answer yet are asked again."""
@@ -72,18 +74,11 @@ class WorkersApi:
     async def output(self, url: str, cluster: ClusterId, link: int, position: int) -> ServedOutput:
         """The output of one item."""
         query = f"cluster={to_hex(cluster)}&link={link}&position={position}"
-        body = await self._exchange("GET", f"{url}/v1/output?{query}")
-        try:
-            return _served_output(msgspec.json.decode(body))
-        except (msgspec.MsgspecError, KeyError, TypeError, AttributeError) as error:
-            raise MalformedInput("worker.answer", f"{url} gave no output but something else", str(error)) from error
+        return _decode_output(url, await self._exchange("GET", f"{url}/v1/output?{query}"))
 
     async def status(self, url: str) -> dict[str, Any]:
         """What a process says of itself."""
-        try:
-            return msgspec.json.decode(await self._exchange("GET", f"{url}/v1/status"), type=dict[str, Any])
-        except msgspec.MsgspecError as error:
-            raise MalformedInput("worker.answer", f"{url} gave no status but something else", str(error)) from error
+        return _decode_status(url, await self._exchange("GET", f"{url}/v1/status"))
 
     async def _exchange(self, method: str, url: str, body: bytes | None = None) -> bytes:
         if self._session is None:
@@ -139,7 +134,7 @@ class Workers:
                     return await question(member)
                 except PeerUnreachable as error:
                     failure = error
-                except EvidenceRefused as error:
+                except (EvidenceRefused, MalformedInput) as error:
                     if not isinstance(failure, PeerUnreachable) or failure.code == "worker.none":
                         failure = error
             may_wait = isinstance(failure, PeerUnreachable) or failure.code == "query.stale"
@@ -160,6 +155,20 @@ class Workers:
                 if url.startswith(("http://", "https://")):
                     found.append(WorkerEndpoint(WorkerId(worker), url))
         return list(reversed(found))  # who joined last is the likeliest to live
+
+
+def _decode_output(url: str, body: bytes) -> ServedOutput:
+    try:
+        return _served_output(decode_json(body))
+    except (MalformedInput, KeyError, TypeError, AttributeError) as error:
+        raise MalformedInput("worker.answer", f"{url} gave no output but something else", str(error)) from error
+
+
+def _decode_status(url: str, body: bytes) -> dict[str, Any]:
+    try:
+        return decode_json(body, _FIELDS)
+    except MalformedInput as error:
+        raise MalformedInput("worker.answer", f"{url} gave no status but something else", str(error)) from error
 
 
 def _served_output(plain: Any) -> ServedOutput:
@@ -186,8 +195,8 @@ def _served_output(plain: Any) -> ServedOutput:
 
 
 def _integer(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise TypeError(f"{value!r} is no whole number")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 64:
+        raise TypeError(f"{value!r:.40} is no whole number below 2**64")
     return value
 
 
@@ -204,9 +213,9 @@ async def _read(response: aiohttp.ClientResponse, url: str) -> bytes:
 def _failure(url: str, status: int, content: bytes) -> CoprocessorError:
     """The worker's own error, its words cut to a bearable length."""
     try:
-        fields = msgspec.json.decode(content, type=dict[str, Any])
+        fields = decode_json(content, _FIELDS)
         code, *words = (str(fields.get(name, ""))[:400] for name in ("code", "what", "why", "next"))
-    except msgspec.MsgspecError:
+    except MalformedInput:
         code, words = "", []
     if not code:
         return PeerUnreachable("worker.refused", f"{url} answered with HTTP status {status}")

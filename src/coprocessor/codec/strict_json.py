@@ -10,19 +10,24 @@ first.
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from coprocessor.values.errors import MalformedInput
 
-__all__ = ["MAX_NESTING", "loads"]
+__all__ = ["MAX_NESTING", "check_nesting", "loads"]
 
 MAX_NESTING = 64
 """Levels of arrays and objects that a document may nest."""
 
 # A string, or what begins like one and never ends; without backtracking, so that hostile text costs linear time.
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_STRING_BYTES = re.compile(_STRING.pattern.encode("ascii"), re.DOTALL)
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 _BRACKET = re.compile(r"[\[\]{}]")
+_BRACKET_BYTES = re.compile(rb"[\[\]{}]")
 
 
 def loads(text: str | bytes, maximum: int | None = None) -> Any:
@@ -33,23 +38,40 @@ def loads(text: str | bytes, maximum: int | None = None) -> Any:
         maximum: greatest accepted length in characters, or None.
 
     Raises:
-        MalformedInput: not JSON, too long, nested too deeply, or a field stands twice in one object.
+        MalformedInput: not JSON, too long, nested too deeply, a field stands twice in one object, a number is beyond
+            all floats, or a text holds half a surrogate pair.
     """
     if maximum is not None and len(text) > maximum:
         raise MalformedInput("json.too_long", f"{len(text)} characters, the limit is {maximum}")
     try:
         words = text.decode("utf-8") if isinstance(text, bytes) else text
-        _check_nesting(words)
-        return json.loads(words, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant)
+        check_nesting(words)
+        value = json.loads(
+            words, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant, parse_float=_finite
+        )
+        if _SURROGATE.search(words):  # a pair stands for one sign; half a pair for none, and no UTF-8 can hold it
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value
     except (ValueError, RecursionError) as error:
         raise _malformed(str(error)) from error
 
 
-def _check_nesting(text: str) -> None:
-    if text.count("[") + text.count("{") <= MAX_NESTING:
-        return
+def check_nesting(text: str | bytes) -> None:
+    """For JSON that another parser reads: raises MalformedInput where it nests deeper than ``MAX_NESTING``.
+
+    Every parser recurses; only the interpreter's limit, which any library may have raised, keeps it from the end of the
+    native stack.
+    """
+    if isinstance(text, bytes):
+        if text.count(b"[") + text.count(b"{") > MAX_NESTING:
+            _check_brackets(bracket.decode("ascii") for bracket in _BRACKET_BYTES.findall(_STRING_BYTES.sub(b"", text)))
+    elif text.count("[") + text.count("{") > MAX_NESTING:
+        _check_brackets(_BRACKET.findall(_STRING.sub("", text)))
+
+
+def _check_brackets(brackets: Iterable[str]) -> None:
     depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+    for bracket in brackets:
         depth += 1 if bracket in "[{" else -1
         if depth > MAX_NESTING:
             raise _malformed(f"nested deeper than {MAX_NESTING}")
@@ -60,6 +82,13 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) != len(pairs):
         raise _malformed("a field stands twice")
     return fields
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _malformed(f"{text[:40]} is too large for a number")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -25,9 +25,14 @@ class EnclaveKeys:
 
     @classmethod
     def restore(cls, signing: bytes, sealing: bytes) -> EnclaveKeys:
-        """The keys with these secrets (32 bytes each), for a gatekeeper that goes on after a restart (PROTOCOL 9.5)."""
-        secrets = iter((signing, sealing))
-        return cls(lambda _: next(secrets))
+        """The keys with these secrets (32 bytes each), for a gatekeeper that goes on after a restart (PROTOCOL 9.5).
+
+        Raises:
+            MalformedInput: a secret that no key has.
+        """
+        keys = cls.__new__(cls)
+        keys.signing, keys.sealing = PrivateKey(signing), SealingKey(sealing)
+        return keys
 
     def __repr__(self) -> str:
         return f"EnclaveKeys(signer=0x{self.signing.address.hex()}, redacted)"

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from coprocessor.codec import cbor
 from coprocessor.crypto.aead import SivKey
-from coprocessor.crypto.bls import SecretScalar, check_public_key
+from coprocessor.crypto.bls import BlsPublicKey, SecretScalar, check_public_key
 from coprocessor.crypto.hkdf import hkdf_derive
 from coprocessor.crypto.labels import Label
 from coprocessor.enclave.identity import EnclaveKeys
 from coprocessor.keys.shares import CommitteeKeys, KeyShare
 from coprocessor.values.errors import EvidenceRefused, MalformedInput
-from coprocessor.values.identities import NetworkId
+from coprocessor.values.identities import NetworkId, checked_digest
 
 __all__ = ["MAX_SEALED_SHARE", "SealedShare", "open_share", "seal_share"]
 
@@ -85,13 +85,24 @@ def open_share(blob: bytes, seal_key: bytes) -> SealedShare:
             int(threshold),
             bytes(group),
             list(keys),
-        ]:
-            shares = tuple((int(member), check_public_key(key)) for member, key in keys)
+        ] if not isinstance(index, bool) and not isinstance(threshold, bool):
+            shares = tuple(_member(entry) for entry in keys)
             committee = CommitteeKeys(threshold, check_public_key(group), shares)
             restored = EnclaveKeys.restore(signing, sealing)
             own = KeyShare(index, SecretScalar.from_bytes(secret), committee)
-            return SealedShare(NetworkId(network), restored, own)
-    raise MalformedInput("share.malformed", "the sealed share has another shape")
+            return SealedShare(NetworkId(checked_digest(network, "network")), restored, own)
+    raise _malformed()
+
+
+def _member(entry: object) -> tuple[int, BlsPublicKey]:
+    match entry:
+        case [int(member), bytes(key)] if not isinstance(member, bool):
+            return member, check_public_key(key)
+    raise _malformed()
+
+
+def _malformed() -> MalformedInput:
+    return MalformedInput("share.malformed", "the sealed share has another shape")
 
 
 def _cipher(seal_key: bytes, salt: bytes) -> SivKey:

@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
+from coprocessor.chain.peer_json import decode_json
 from coprocessor.codec.records import RecordTable
 from coprocessor.values.errors import (
     CallerMisuse,
@@ -38,6 +39,7 @@ MAX_REQUESTS = 64
 
 REQUEST_SECONDS = 60.0
 _CBOR = "application/cbor"
+_FIELDS = msgspec.json.Decoder(dict[str, Any])
 
 
 class PeerRefused(CoprocessorError):
@@ -195,17 +197,17 @@ async def _read(response: aiohttp.ClientResponse, url: str) -> bytes:
 
 def _decode_json(url: str, content: bytes) -> Any:
     try:
-        return msgspec.json.decode(content)
-    except msgspec.MsgspecError as error:
-        raise MalformedInput("peer.answer", f"{url} gave no JSON", str(error)) from error
+        return decode_json(content)
+    except MalformedInput as error:
+        raise MalformedInput("peer.answer", f"{url} gave no JSON", error.why) from error
 
 
 def _refusal(url: str, status: int, content: bytes) -> CoprocessorError:
     """The peer's own error, its words cut to a bearable length."""
     try:
-        fields = msgspec.json.decode(content, type=dict[str, Any])
+        fields = decode_json(content, _FIELDS)
         code, what, why, step = (str(fields.get(name, ""))[:400] for name in ("code", "what", "why", "next"))
-    except msgspec.MsgspecError:
+    except MalformedInput:
         code = what = why = step = ""
     if not code:
         return PeerUnreachable("peer.refused", f"{url} answered with HTTP status {status}")

@@ -199,6 +199,8 @@ def verify_dealing(session: DkgSession, dealing: Dealing, receivers: frozenset[i
     Raises:
         EvidenceRefused, MalformedInput: the dealing disqualifies its dealer.
     """
+    if dealing.dealer not in session.dealers:
+        raise MalformedInput("dkg.members", f"member {dealing.dealer} does not deal in this session")
     if len(dealing.commitment) != session.threshold:  # rule 1
         raise MalformedInput(
             "dkg.degree", f"{len(dealing.commitment)} commitments, the threshold is {session.threshold}"
@@ -249,6 +251,8 @@ def is_complaint_upheld(session: DkgSession, dealing: Dealing, receiver_key: G1E
     if len(complaint.challenge) != SCALAR_LENGTH or len(complaint.response) != SCALAR_LENGTH:
         return False
     if challenge >= ORDER or response >= ORDER:
+        return False
+    if complaint.dealer != dealing.dealer or complaint.accuser not in session.receivers:
         return False
     try:
         own = combine_g1([g1_generator(), receiver_key], [response, ORDER - challenge])

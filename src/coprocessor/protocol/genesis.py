@@ -12,7 +12,7 @@ from typing import Any
 from coprocessor.codec import cbor, strict_json
 from coprocessor.crypto.hashing import sha256
 from coprocessor.crypto.labels import Label
-from coprocessor.values.errors import MalformedInput
+from coprocessor.values.errors import CallerMisuse, MalformedInput
 from coprocessor.values.identities import Address, Digest, NetworkId, from_hex, to_hex
 from coprocessor.values.network import AttestationFloor, ContractIdentity, Network, NetworkConfiguration
 
@@ -69,14 +69,15 @@ def network_from_json(text: str) -> tuple[Network, dict[str, Any]]:
             tuple(Digest(from_hex(item, 32, "gatekeeper")) for item in document.pop("gatekeepers")),
         )
         hints = document.pop("hints")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        computed = compute_network_id(network)
+    except (ValueError, KeyError, TypeError, AttributeError, CallerMisuse) as error:
         raise MalformedInput("network.format", "the network file has not the form it must have", str(error)) from error
     if document or not isinstance(hints, dict):
         raise MalformedInput("network.format", f"unknown fields in the network file: {', '.join(document) or 'hints'}")
-    if compute_network_id(network) != claimed:
+    if computed != claimed:
         raise MalformedInput(
             "network.digest",
-            f"the file calls itself {to_hex(claimed)} but its content is {to_hex(compute_network_id(network))}",
+            f"the file calls itself {to_hex(claimed)} but its content is {to_hex(computed)}",
             "it was edited, cut or made by another version",
             "get the file again from where you trust it",
         )

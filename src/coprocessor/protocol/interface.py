@@ -34,7 +34,7 @@ _NO_DEFAULT = object()
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of a method; ``default`` is its JSON form, where there is one."""
+    """One parameter of a method; ``default`` is its encoded form, where there is one."""
 
     name: str
     kind: Type | PackedType
@@ -207,13 +207,15 @@ def parse_interface(data: bytes) -> Interface:
     """
     document = _parse_json(data)
     try:
-        if document["abi"] != 1:
+        if type(document["abi"]) is not int or document["abi"] != 1:
             raise _malformed(f"guest ABI {document['abi']!r} is not known here")
         language, raw_methods = document["language"], document["methods"]
         if language not in ("python", "wasm") or len(raw_methods) > _MAX_METHODS:
             raise _malformed("the language is unknown, or there are too many methods")
         methods = [_parse_method(raw, language) for raw in raw_methods]
-        name = str(document["name"])
+        name = document["name"]
+        if not isinstance(name, str):
+            raise _malformed("the program has no name")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _malformed(str(error)) from error
     by_name = {method.name: method for method in methods}
@@ -243,7 +245,18 @@ def _parse_method(raw: Any, language: str) -> Method:
 def _parse_parameter(raw: Any, language: str) -> Parameter:
     if not isinstance(raw["name"], str):
         raise _malformed("a parameter has no name")
-    return Parameter(raw["name"], _type(raw["type"], language), raw.get("default", _NO_DEFAULT))
+    kind = _type(raw["type"], language)
+    if "default" not in raw:
+        return Parameter(raw["name"], kind)
+    return Parameter(raw["name"], kind, _default(raw["name"], kind, raw["default"]))
+
+
+def _default(name: str, kind: Type | PackedType, raw: Json) -> Any:
+    """What stands for a parameter that is not given, as it is encoded; an unusable one would fail calls later."""
+    try:
+        return kind.encode(raw if isinstance(kind, PackedType) else kind.decode(raw))
+    except Mismatch as mismatch:
+        raise _malformed(f"the default of {name}: expected {mismatch.expected}, got {mismatch.got}") from mismatch
 
 
 def _type(raw: Json, language: str) -> Type | PackedType:

@@ -347,6 +347,8 @@ def parse_type(raw: Json, depth: int = 0) -> Type:
         case {"struct": str(name), "fields": [*fields], **rest} if not rest:
             return _Struct(name, tuple(_parse_field(field, depth) for field in fields))
         case {"enum": str(name), "members": [*members], **rest} if not rest:
+            if not all(isinstance(member, str) for member in members):
+                raise _malformed(f"{name[:80]!r} has members that are no names")
             return _Enum(name, tuple(str(member) for member in members))
     raise _malformed(f"{shown(raw)} is no type")
 

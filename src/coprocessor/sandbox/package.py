@@ -121,7 +121,7 @@ def decode_package(packed: bytes) -> CodePackage:
         raise MalformedInput("package.malformed", "the package is not canonical CBOR", str(error)) from None
     if not isinstance(content, dict) or set(content) != {"format", "language", "interface", "payload"}:
         raise MalformedInput("package.malformed", "the package does not have exactly its four fields")
-    if content["format"] != FORMAT:
+    if content["format"] is True or content["format"] != FORMAT:
         raise MalformedInput("package.format", f"the package has format {content['format']!r}, known is {FORMAT}")
     language, interface, payload = content["language"], content["interface"], content["payload"]
     if not (isinstance(language, str) and isinstance(interface, bytes) and isinstance(payload, bytes)):

@@ -7,7 +7,7 @@ segment, and every mutable global is back at its initial value. Both are checked
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from coprocessor.codec import cbor
 from coprocessor.crypto.hashing import sha256
@@ -16,6 +16,8 @@ from coprocessor.sandbox.instrumentation import DEPTH_EXPORT
 from coprocessor.sandbox.live import LiveInstance
 from coprocessor.values.errors import GuestFailed, MalformedInput
 from coprocessor.values.limits import PYTHON_MEMORY_BYTES, WASM_PAGE_BYTES
+
+T = TypeVar("T")
 
 __all__ = ["SNAPSHOT_RECIPE", "Snapshot", "read_globals", "take_snapshot"]
 
@@ -73,8 +75,8 @@ class Snapshot:
         try:
             if set(content) != {"recipe", "module", "memory", "runs"} or content["recipe"] != SNAPSHOT_RECIPE:
                 raise _malformed("it follows another recipe")
-            runs = tuple((offset, run) for offset, run in content["runs"])
-            snapshot = cls(content["module"], content["memory"], runs)
+            runs = tuple((_typed(offset, int), _typed(run, bytes)) for offset, run in content["runs"])
+            snapshot = cls(_typed(content["module"], bytes), _typed(content["memory"], int), runs)
             snapshot._check()
         except (TypeError, ValueError) as error:
             raise _malformed(str(error)) from error
@@ -140,6 +142,12 @@ def _collect(runs: list[tuple[int, bytearray]], start: int, after: bytes, before
             runs[-1][1].extend(page)
         else:
             runs.append((start + at, bytearray(page)))
+
+
+def _typed(value: object, kind: type[T]) -> T:
+    if type(value) is not kind:
+        raise TypeError(f"{type(value).__name__} where {kind.__name__} is due")
+    return value
 
 
 def _malformed(why: str) -> MalformedInput:

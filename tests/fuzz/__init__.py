@@ -1,0 +1,1 @@
+"""Every parser and verifier meets random bytes and mutated valid ones."""

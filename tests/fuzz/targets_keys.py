@@ -1,0 +1,210 @@
+"""Targets of the key ceremony, tickets, release, and what lies sealed on a disk."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from coprocessor.crypto.aead import SivKey
+from coprocessor.crypto.bls import SecretScalar
+from coprocessor.crypto.hashing import sha256
+from coprocessor.crypto.hkdf import hkdf_derive
+from coprocessor.crypto.labels import Label
+from coprocessor.enclave import sealed_share
+from coprocessor.enclave.identity import EnclaveKeys
+from coprocessor.enclave.sealed_share import SealedShare, seal_share
+from coprocessor.keys.dealing import Dealing, is_complaint_upheld, make_complaint, open_share, verify_dealing
+from coprocessor.keys.dkg import judge
+from coprocessor.keys.messages import decode_dkg_message, encode_dkg_message
+from coprocessor.keys.partial import PartialSignature, combine_partials, sign_partial, verify_partial
+from coprocessor.keys.release import (
+    KeyRequest,
+    answer_request,
+    decode_request,
+    decode_response,
+    encode_request,
+    encode_response,
+    open_response,
+    verify_request,
+)
+from coprocessor.keys.shares import KeyShare
+from coprocessor.keys.storage import decode_committee, encode_committee, open_key_share, seal_key_share
+from coprocessor.keys.tickets import decode_signed_ticket, encode_signed_ticket, verify_ticket
+from tests.fuzz.target import REFUSED, Target, Unsound
+from tests.keys.ceremony import IDENTITY, NETWORK, Ceremony, fresh_members, fresh_session, shared_key
+from tests.keys.test_tickets_and_release import ADDRESSES, KEEPERS, SEALING, WORKER_KEY, request, signed
+from tests.support.byte_mutation import join_parts, split_parts
+
+_SEAL_KEY = sha256(b"seal key")
+
+
+@cache
+def _ceremony() -> Ceremony:
+    session = fresh_session(2, 3)
+    ceremony = Ceremony(session, fresh_members(session))
+    ceremony.run()
+    return ceremony
+
+
+@cache
+def _shares() -> dict[int, KeyShare]:
+    return shared_key(2, 3)
+
+
+def _messages() -> list[bytes]:
+    ceremony = _ceremony()
+    complaint = make_complaint(ceremony.session, ceremony.dealings[0], 2, _member_key())
+    return [encode_dkg_message(message) for message in (*ceremony.announcements, *ceremony.dealings, complaint)]
+
+
+def _member_key() -> SecretScalar:
+    """The ceremony key of member 2."""
+    return _ceremony().members[1]._ceremony_key
+
+
+def _dealing(data: bytes) -> None:
+    message = decode_dkg_message(data)
+    if isinstance(message, Dealing):
+        session = _ceremony().session
+        verify_dealing(session, message, frozenset(session.receivers))
+        open_share(session, message, 2, _member_key())
+
+
+def _complaint(data: bytes) -> None:
+    ceremony = _ceremony()
+    message = decode_dkg_message(data)
+    if type(message).__name__ == "Complaint":
+        key = _member_key().g1_element()
+        if is_complaint_upheld(ceremony.session, ceremony.dealings[0], key, message):  # type: ignore[arg-type]
+            raise Unsound("a complaint against an honest dealer is upheld")
+
+
+def _judgement(data: bytes) -> None:
+    """Parts: messages of members; whatever they say, the ceremony is judged or fails as documented."""
+    found = [decode_dkg_message(part) for part in split_parts(data)]
+    by_kind = {
+        name: [message for message in found if type(message).__name__ == name]
+        for name in ("Announcement", "Dealing", "Complaint")
+    }
+    judge(_ceremony().session, by_kind["Announcement"], by_kind["Dealing"], by_kind["Complaint"])  # type: ignore[arg-type]
+
+
+def _partial(data: bytes) -> None:
+    """First byte: the member's index; the rest is the signature."""
+    share = _shares()[1]
+    partial = PartialSignature(data[0] if data else 0, data[1:])  # type: ignore[arg-type]
+    verify_partial(partial, share.committee, IDENTITY)
+    combined = combine_partials(share.committee, IDENTITY, [partial, sign_partial(_shares()[2], IDENTITY)])
+    if combined.culprits:
+        raise Unsound("a good part is blamed")
+
+
+def _partial_seeds() -> list[bytes]:
+    return [bytes((part.index,)) + part.signature for part in (sign_partial(_shares()[1], IDENTITY),)]
+
+
+def _ticket(data: bytes) -> None:
+    verify_ticket(decode_signed_ticket(data), ADDRESSES, 2)
+
+
+def _request(data: bytes) -> None:
+    verify_request(decode_request(data), WORKER_KEY.address)
+
+
+@cache
+def _asked() -> KeyRequest:
+    return request()
+
+
+def _response(data: bytes) -> None:
+    open_response(_asked(), decode_response(data), SEALING, KEEPERS[0].address)
+
+
+def _key_share(data: bytes) -> None:
+    share = _shares()[1]
+    open_key_share(data, 1, share.committee, NETWORK, _SEAL_KEY, insecure=True)
+
+
+@cache
+def _kept() -> bytes:
+    keys = EnclaveKeys.restore(b"\x11" * 32, b"\x12" * 32)
+    return seal_share(SealedShare(NETWORK, keys, _shares()[1]), _SEAL_KEY, bytes(32))
+
+
+def _cipher() -> SivKey:
+    return SivKey(hkdf_derive(_SEAL_KEY, Label.SEALED_SHARE.context(b""), 32, bytes(32)))
+
+
+def _share_content(data: bytes) -> None:
+    """What stands inside a sealed share, sealed again, so that the parser behind the cipher is reached."""
+    sealed_share.open_share(bytes(32) + _cipher().seal(bytes(12), data, b""), _SEAL_KEY)
+
+
+KEY_TARGETS = (
+    Target("dkg-message", decode_dkg_message, _messages, covers=("keys.messages.decode_dkg_message",)),
+    Target(
+        "dealing",
+        _dealing,
+        lambda: [encode_dkg_message(dealing) for dealing in _ceremony().dealings],
+        errors=REFUSED,
+        covers=("keys.dealing.verify_dealing", "keys.dealing.open_share"),
+    ),
+    Target("complaint", _complaint, lambda: _messages()[-1:]),
+    Target(
+        "judgement",
+        _judgement,
+        lambda: [join_parts(_messages()[:6]), join_parts(_messages())],
+        errors=REFUSED,
+        examples=30,
+    ),
+    Target("partial", _partial, _partial_seeds, errors=REFUSED, covers=("keys.partial.verify_partial",), examples=40),
+    Target(
+        "ticket",
+        _ticket,
+        lambda: [encode_signed_ticket(signed(*KEEPERS[:2]))],
+        errors=REFUSED,
+        covers=("keys.tickets.decode_signed_ticket", "keys.tickets.verify_ticket"),
+    ),
+    Target(
+        "key-request",
+        _request,
+        lambda: [encode_request(request())],
+        errors=REFUSED,
+        covers=("keys.release.decode_request", "keys.release.verify_request"),
+    ),
+    Target(
+        "key-response",
+        _response,
+        lambda: [encode_response(answer_request(_asked(), _shares()[1], KEEPERS[0]))],
+        errors=REFUSED,
+        covers=("keys.release.decode_response", "keys.release.open_response"),
+    ),
+    Target(
+        "committee",
+        decode_committee,
+        lambda: [encode_committee(_shares()[1].committee)],
+        errors=REFUSED,
+        covers=("keys.storage.decode_committee",),
+        examples=40,
+    ),
+    Target(
+        "key-share",
+        _key_share,
+        lambda: [seal_key_share(_shares()[1], NETWORK, _SEAL_KEY, insecure=True)],
+        errors=REFUSED,
+        covers=("keys.storage.open_key_share",),
+    ),
+    Target(
+        "sealed-share",
+        lambda data: sealed_share.open_share(data, _SEAL_KEY),
+        lambda: [_kept()],
+        errors=REFUSED,
+        covers=("enclave.sealed_share.open_share",),
+    ),
+    Target(
+        "sealed-share-content",
+        _share_content,
+        lambda: [_cipher().open(bytes(12), _kept()[32:], b"")],
+        errors=REFUSED,
+        examples=40,
+    ),
+)
