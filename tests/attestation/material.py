@@ -41,6 +41,12 @@ def read_dstack(name: str) -> tuple[Evidence, int]:
     return Evidence(EvidenceKind.TDX, trim_quote(bytes.fromhex(document["quote"])), collateral), middle(collateral)
 
 
+def read_event_log(name: str) -> bytes:
+    """The event log that dstack gave with a quote, JSON."""
+    log = json.loads((FOLDER / "dstack" / name).read_text())["event_log"]
+    return (log if isinstance(log, str) else json.dumps(log)).encode()
+
+
 def read_snp() -> tuple[Evidence, int]:
     """A Milan report with the chip's certificate; the material has no revocation list."""
     folder = FOLDER / "sev-snp"

@@ -15,6 +15,7 @@ from coprocessor.values.identities import Digest
 
 __all__ = [
     "LEVELS",
+    "DstackMeasurement",
     "Measurement",
     "NitroMeasurement",
     "PlatformFlag",
@@ -87,6 +88,24 @@ class TdxMeasurement:
 
 
 @dataclass(frozen=True, slots=True)
+class DstackMeasurement:
+    """Code in a trust domain that dstack started: as ``TdxMeasurement``, but instead of RTMR 3, which also holds the
+    instance's name, what its event log shows: compose hash and digest of the key provider, 32 bytes each."""
+
+    mrtd: bytes
+    rtmr0: bytes
+    rtmr1: bytes
+    rtmr2: bytes
+    compose_hash: bytes
+    key_provider: bytes
+    config_id: bytes
+    owner: bytes
+    owner_config: bytes
+    attributes: bytes
+    xfam: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SnpMeasurement:
     """Code in an SEV-SNP guest: launch measurement (48 bytes), HOST_DATA (32), VMPL, guest policy (64 bits)."""
 
@@ -106,7 +125,7 @@ class NitroMeasurement:
     pcr8: bytes
 
 
-Measurement = SgxMeasurement | TdxMeasurement | SnpMeasurement | NitroMeasurement
+Measurement = SgxMeasurement | TdxMeasurement | DstackMeasurement | SnpMeasurement | NitroMeasurement
 
 
 @dataclass(frozen=True, slots=True)

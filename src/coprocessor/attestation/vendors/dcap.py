@@ -8,7 +8,8 @@ Rules:
    ``now`` of the chain; no clock is read (PROTOCOL 2.3).
 3. What the library says of the report must be what the parser found.
 4. A verdict is not yet an acceptance: out-of-date platforms verify, and ``policy`` refuses them.
-5. What the library refuses stays refused; ``dcap_platform`` only says why, each reason with its own code.
+5. With an event log, the measurement is what the log shows, once it replays to the quote (``event_log``).
+6. What the library refuses stays refused; ``dcap_platform`` only says why, each reason with its own code.
 
 **Source:** Intel SGX and TDX DCAP appraisal as in the Quote Verification Library; ``dcap-qvl`` 0.7.
 """
@@ -18,11 +19,13 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 import dcap_qvl
 from cryptography import x509
 
+from coprocessor.attestation.event_log import EVENT_LOG, measure_dstack
 from coprocessor.attestation.evidence import Evidence, EvidenceKind, compute_body_digest
 from coprocessor.attestation.roots import VendorRoot, is_genuine
 from coprocessor.attestation.vendors.dcap_platform import (
@@ -35,6 +38,7 @@ from coprocessor.attestation.vendors.dcap_quote import DcapQuote, parse_quote
 from coprocessor.attestation.verdict import (
     PlatformFlag,
     TcbStatus,
+    TdxMeasurement,
     Verdict,
     compute_level,
     compute_platform_id,
@@ -62,7 +66,8 @@ def verify_dcap(evidence: Evidence, roots: Sequence[VendorRoot], now: int) -> Ve
     Raises:
         MalformedInput: not a supported quote or not collateral.
         EvidenceRefused: ``attestation.debug``, ``wrong_root``, ``revoked``, ``collateral_stale``,
-            ``collateral_early``, ``wrong_platform``, ``tcb_out_of_date``, ``invalid``.
+            ``collateral_early``, ``wrong_platform``, ``tcb_out_of_date``, ``invalid``, ``event_log_mismatch``,
+            ``event_log_incomplete``.
     """
     quote = parse_quote(evidence.quote)
     if quote.kind is not evidence.kind:
@@ -81,7 +86,11 @@ def verify_dcap(evidence: Evidence, roots: Sequence[VendorRoot], now: int) -> Ve
     verify_certificates_listed(platform, bytes(collateral.pck_crl), bytes(collateral.root_ca_crl))
     _check_window(window, now)
     claims = _verify(evidence.quote, collateral, platform, quote, now)
-    return _to_verdict(quote, claims, platform.root, window)
+    verdict = _to_verdict(quote, claims, platform.root, window)
+    log = evidence.extra(EVENT_LOG)
+    if not log or not isinstance(verdict.measurement, TdxMeasurement):
+        return verdict
+    return replace(verdict, measurement=measure_dstack(verdict.measurement, log))
 
 
 def _read_collateral(data: bytes) -> tuple[Any, tuple[int, int]]:
@@ -129,7 +138,7 @@ def _verify(evidence: bytes, collateral: Any, platform: DcapPlatform, quote: Dca
 
 
 def _explain(platform: DcapPlatform, quote: DcapQuote, collateral: Any, words: str) -> EvidenceRefused:
-    """Why the library refused (rule 5)."""
+    """Why the library refused (rule 6)."""
     try:
         info = strict_json.loads(collateral.tcb_info)
         is_fitting = info["id"] == quote.kind.name and bytes.fromhex(info["fmspc"]) == platform.fmspc
