@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coprocessor.attestation.evidence import Evidence, EvidenceKind
-from coprocessor.attestation.roots import KNOWN_ROOTS, VendorRoot
+from coprocessor.attestation.roots import KNOWN_ROOTS, VendorRoot, is_genuine
 from coprocessor.attestation.vendors.dcap import verify_dcap
-from coprocessor.attestation.vendors.nitro import verify_nitro
-from coprocessor.attestation.vendors.snp import verify_snp
-from coprocessor.attestation.verdict import Verdict
+from coprocessor.attestation.vendors.dcap_platform import read_platform
+from coprocessor.attestation.vendors.dcap_quote import parse_quote
+from coprocessor.attestation.vendors.nitro import identify_instance, verify_nitro
+from coprocessor.attestation.vendors.nitro_document import parse_document
+from coprocessor.attestation.vendors.snp import identify_chip, verify_snp
+from coprocessor.attestation.verdict import Verdict, compute_platform_id
+from coprocessor.values.identities import Digest
 
-__all__ = ["verify_evidence"]
+__all__ = ["read_platform_id", "verify_evidence"]
 
 
 def verify_evidence(evidence: Evidence, now: int, roots: Sequence[VendorRoot] = KNOWN_ROOTS) -> Verdict:
@@ -32,3 +36,24 @@ def verify_evidence(evidence: Evidence, now: int, roots: Sequence[VendorRoot] = 
     if evidence.kind is EvidenceKind.NITRO:
         return verify_nitro(evidence, roots, now)
     return verify_dcap(evidence, roots, now)
+
+
+def read_platform_id(evidence: Evidence, *, simulated: bool) -> Digest:
+    """The machine that the evidence names, 32 bytes, **unverified**: what an enclave tells its host of itself before
+    anybody has fetched collateral. Whoever admits takes ``Verdict.platform_id``, which is the same for true evidence.
+
+    Args:
+        evidence: with or without collateral.
+        simulated: whether the attester says that it is; DCAP evidence says it itself.
+
+    Raises:
+        MalformedInput: not evidence of its kind.
+        EvidenceRefused: ``attestation.wrong_root``.
+    """
+    if evidence.kind is EvidenceKind.SNP:
+        return compute_platform_id(b"amd", identify_chip(evidence), simulated=simulated)
+    if evidence.kind is EvidenceKind.NITRO:
+        instance = identify_instance(parse_document(evidence.quote))
+        return compute_platform_id(b"aws", instance, simulated=simulated)
+    platform = read_platform(parse_quote(evidence.quote), KNOWN_ROOTS)
+    return compute_platform_id(b"intel", platform.ppid, simulated=not is_genuine(platform.root.digest))

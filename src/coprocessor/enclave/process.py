@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from coprocessor.attestation.verify import verify_evidence
+from coprocessor.attestation.verify import read_platform_id
 from coprocessor.attesters.attester import Attester
 from coprocessor.attesters.detect import open_attester
 from coprocessor.sandbox.reticence import keep_silent
@@ -41,5 +41,5 @@ def read_start(description: str) -> Start:
     os.set_inheritable(options.fd, False)
     attester = open_attester(options.platform_dir, simulated=not options.no_simulated)
     now = int(time.time())
-    verdict = verify_evidence(attester.quote(bytes(64), now), now)
-    return Start(channel, attester, verdict.platform_id)
+    platform = read_platform_id(attester.quote(bytes(64), now), simulated=attester.is_simulated)
+    return Start(channel, attester, platform)

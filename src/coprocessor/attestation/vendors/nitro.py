@@ -41,7 +41,7 @@ from coprocessor.crypto.hashing import sha512
 from coprocessor.crypto.labels import Label
 from coprocessor.values.errors import EvidenceRefused, MalformedInput
 
-__all__ = ["MAX_AHEAD", "compute_bound_data", "verify_nitro"]
+__all__ = ["MAX_AHEAD", "compute_bound_data", "identify_instance", "verify_nitro"]
 
 MAX_AHEAD: Final = 3600
 """Seconds that a document may be ahead of the chain."""
@@ -82,7 +82,6 @@ def verify_nitro(evidence: Evidence, roots: Sequence[VendorRoot], now: int) -> V
     _verify_time(issued_at, now)
     _verify_signature(document, chain[-1].public_key())
     simulated = not is_genuine(root.digest)
-    instance = document.module_id.partition("-enc")[0]
     return Verdict(
         kind=EvidenceKind.NITRO,
         measurement=measurement,
@@ -90,7 +89,7 @@ def verify_nitro(evidence: Evidence, roots: Sequence[VendorRoot], now: int) -> V
         status=TcbStatus.UP_TO_DATE,
         advisories=(),
         flags=frozenset({PlatformFlag.MACHINE_UNKNOWN}),
-        platform_id=compute_platform_id(b"aws", instance.encode(), simulated=simulated),
+        platform_id=compute_platform_id(b"aws", identify_instance(document), simulated=simulated),
         body_digest=compute_body_digest(EvidenceKind.NITRO, document.payload),
         evaluation_number=0,
         issued_at=issued_at,
@@ -99,6 +98,11 @@ def verify_nitro(evidence: Evidence, roots: Sequence[VendorRoot], now: int) -> V
         root=root.digest,
         simulated=simulated,
     )
+
+
+def identify_instance(document: NitroDocument) -> bytes:
+    """What AWS tells machines apart by: the instance, which anybody can start another of."""
+    return document.module_id.partition("-enc")[0].encode()
 
 
 def compute_bound_data(user_data: bytes | None, nonce: bytes | None, public_key: bytes | None) -> bytes:

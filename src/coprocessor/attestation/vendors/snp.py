@@ -48,7 +48,7 @@ from coprocessor.attestation.verdict import (
 )
 from coprocessor.values.errors import EvidenceRefused
 
-__all__ = ["AMD_OID", "LEAF_NAME", "verify_snp"]
+__all__ = ["AMD_OID", "LEAF_NAME", "identify_chip", "verify_snp"]
 
 AMD_OID: Final = "1.3.6.1.4.1.3704.1"
 """The branch of AMD's certificate extensions."""
@@ -121,6 +121,19 @@ def verify_snp(evidence: Evidence, roots: Sequence[VendorRoot], now: int) -> Ver
         root=root.digest,
         simulated=simulated,
     )
+
+
+def identify_chip(evidence: Evidence) -> bytes:
+    """What unverified evidence says of its machine; the certificate is asked only where the host hides the chip.
+
+    Raises:
+        MalformedInput: not a report, or a hidden chip without collateral.
+    """
+    report = parse_report(evidence.quote)
+    if any(report.chip_id):
+        return report.chip_id
+    collateral = SnpCollateral.decode(evidence.collateral)
+    return _identify(report, load_certificate(collateral.leaf, "chip's certificate"))
 
 
 def _verify_platform(report: SnpReport, leaf: x509.Certificate, root: VendorRoot) -> None:
