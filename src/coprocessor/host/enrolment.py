@@ -14,6 +14,7 @@ from typing import Any
 from coprocessor.chain.node import Block
 from coprocessor.enclave import messages as m
 from coprocessor.host import slots
+from coprocessor.host.collateral import complete_attested
 from coprocessor.host.enclave_process import EnclaveProcess
 from coprocessor.host.feed import ChainFeed
 from coprocessor.host.worker_options import Surroundings
@@ -80,7 +81,7 @@ class Enrolment:
             self._booted = await self._enclave.request(message, m.Booted)
         block = await self._feed.advance()
         self._checkpoint = self._checkpoint or block
-        self._attested = await self._enclave.request(m.Attest(), m.Attested)
+        self._attested = await self._attest()
 
     async def admit(self) -> None:
         """Evidence to the gatekeepers, their admission to ``Registry``; nothing where this key is admitted already."""
@@ -100,7 +101,7 @@ class Enrolment:
         attested, self._attested = self._attested, None  # evidence names a block, so it serves once
         if attested is None:
             await self._feed.advance()
-            attested = await self._enclave.request(m.Attest(), m.Attested)
+            attested = await self._attest()
         threshold = await self._threshold()
         request = self._admission_request(attested)
         signed = await self._around.gatekeepers.admit(request, threshold)
@@ -109,6 +110,9 @@ class Enrolment:
         call = registry.encode("admit", admission, attested.evidence, [one.signature for one in signed])
         receipt = await self._around.sender.send(registry.address, call)
         await self.wait_until_final(receipt.block_number)
+
+    async def _attest(self) -> m.Attested:
+        return await complete_attested(await self._enclave.request(m.Attest(), m.Attested))
 
     async def announce(self, endpoint: str) -> None:
         """Writes where this worker is reached, where the chain says something else."""

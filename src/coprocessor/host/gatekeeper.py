@@ -33,6 +33,7 @@ from coprocessor.chain.rpc import RpcClient
 from coprocessor.enclave import messages as m
 from coprocessor.host import slots
 from coprocessor.host.ceremony import Ceremony, CeremonyFile
+from coprocessor.host.collateral import complete_attested
 from coprocessor.host.enclave_process import EnclaveDied, EnclaveOptions, EnclaveProcess, gatekeeper_enclave
 from coprocessor.host.feed import ChainFeed
 from coprocessor.host.folder import locked_folder
@@ -155,7 +156,7 @@ class GatekeeperHost:
             self._booted = await enclave.request(message, m.Booted)
         head = await self._feed.advance()
         if self._file.load() is None:
-            attested = await enclave.request(m.Attest(), m.Attested)
+            attested = await complete_attested(await enclave.request(m.Attest(), m.Attested))
             self._own = _own_admission(self._booted, self._options.operator.address, attested, head)
 
     async def _follow(self) -> bool:
