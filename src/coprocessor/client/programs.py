@@ -76,8 +76,12 @@ class ProgramRecords:
             PeerUnreachable: no worker publishes one (``program.no_key``).
             EvidenceRefused: a member disputes the recorded one (``program.key_disputed``).
         """
-        what = f"the cluster has published no input key of {to_hex(record.program)}"
-        return await self._proven_key(record.cluster, record.program, "program.no_key", what)
+        return await self._proven_key(
+            record.cluster,
+            record.program,
+            "program.no_key",
+            f"the cluster has published no input key of {to_hex(record.program)}",
+        )
 
     async def code_key(self, cluster: ClusterId) -> InputKey:
         """The key of the cluster's present epoch to which private code is sealed, proven; waits for a young cluster's.
@@ -86,8 +90,12 @@ class ProgramRecords:
             PeerUnreachable: no worker publishes one (``cluster.no_code_key``).
             EvidenceRefused: a member disputes the recorded one (``program.key_disputed``).
         """
-        what = f"cluster {to_hex(cluster)} has published no code key"
-        return await self._proven_key(cluster, ProgramId(cluster), "cluster.no_code_key", what)
+        return await self._proven_key(
+            cluster,
+            ProgramId(cluster),
+            "cluster.no_code_key",
+            f"cluster {to_hex(cluster)} has published no code key",
+        )
 
     async def _proven_key(self, cluster: ClusterId, subject: ProgramId, code: str, what: str) -> InputKey:
         async def look() -> InputKey | None:
