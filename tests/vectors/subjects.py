@@ -22,7 +22,10 @@ from tests.vectors import (
 from tests.vectors.form import Subject
 
 FOLDER = Path(__file__).parents[2] / "vectors"
-_MODULES = (encoding, labels, network, headers, proofs, inbox, commands, state, outputs, receipts, queries, private_code)
+_MODULES = (
+    *(encoding, labels, network, headers, proofs, inbox, commands, state, outputs, receipts, queries),
+    private_code,
+)
 
 
 @lru_cache(maxsize=1)
