@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
+import secrets
 import signal
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
@@ -14,20 +14,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.processes import PHAT, descendants, running, wait_until
+from coprocessor.attesters.detect import open_attester
+from coprocessor.client.guest_cache import cached_guest
 from coprocessor.client.network import AsyncNetwork, AsyncProgram, aconnect
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.sandbox.native_stack import run_on_guest_stack
+from coprocessor.sandbox.python_guest import guest_digest
+from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
+from coprocessor.sandbox.sealed_cache import CacheKind, SealedCache
 
-__all__ = ["ROOT", "TOKENS", "BenchNetwork", "Token", "authors", "running_network"]
+__all__ = ["ROOT", "TOKENS", "BenchNetwork", "Token", "authors", "prepare_machine", "running_network"]
 
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 180.0
 SUPPLY = 10**15
-_KEPT = ("platform", "cache")
-"""Of a worker's folder: the simulated machine, and native code that its enclave sealed. A copy spares the ten seconds
-in which the first start compiles the interpreter; ``cold_start`` measures them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +104,28 @@ def authors(count: int) -> list[PrivateKey]:
     return [PrivateKey(keccak256(b"benchmark author %d" % at)) for at in range(count)]
 
 
-@contextmanager
-def running_network(folder: Path, language: str, kept: Path) -> Iterator[BenchNetwork]:
-    """A network with one worker and the token of a language.
+def prepare_machine(data: Path) -> None:
+    """Makes of ``data`` the folder of a worker that ran before: a simulated machine of its own, and the interpreter's
+    native code as that machine's enclave seals it. It spares a worker the seconds of compiling, which ``cold_start``
+    measures."""
+    attester = open_attester(data / "platform", simulated=True)
+    runtime = compute_runtime_id(engine_version(), (guest_digest(),))
+    cache = SealedCache(attester.seal_key(b"code-cache"), runtime)
+    compiled = run_on_guest_stack(lambda: cached_guest().serialize())
+    sealed = cache.seal(CacheKind.COMPILED, guest_digest(), compiled, secrets.token_bytes(32))
+    (data / "cache").mkdir(parents=True)
+    (data / "cache" / "guest-python").write_bytes(sealed)
 
-    Args:
-        folder: new.
-        language: of ``TOKENS``.
-        kept: folder in which a worker's sealed code is kept from one network to the next.
-    """
-    folder.mkdir(parents=True)
-    worker = folder / "worker-0"
-    for name in _KEPT:
-        if (kept / name).exists():
-            shutil.copytree(kept / name, worker / name)
+
+@contextmanager
+def running_network(folder: Path, language: str) -> Iterator[BenchNetwork]:
+    """A network with one worker and the token of a language, in a new folder."""
+    prepare_machine(folder / "worker-0")
     log = folder.with_name(folder.name + ".log")
     with running((*PHAT, "up", "--data", str(folder)), log) as process:
         wait_until(lambda: process.poll() is not None or b"ready:" in log.read_bytes(), START_SECONDS, "the network")
         if process.poll() is not None:
             raise RuntimeError(f"phat up ended: {log.read_text('utf-8', 'replace')[-2000:]}")
-        _keep(worker, kept)
         with asyncio.Runner() as runner:
             net = runner.run(aconnect(folder))
             try:
@@ -133,9 +138,3 @@ def running_network(folder: Path, language: str, kept: Path) -> Iterator[BenchNe
                     network.thaw()
             finally:
                 runner.run(net.close())
-
-
-def _keep(worker: Path, kept: Path) -> None:
-    for name in _KEPT:
-        if (worker / name).exists():
-            shutil.copytree(worker / name, kept / name, dirs_exist_ok=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.figures import Figure
 from bench.scene import Scene
-from bench.suite import commands, profile
+from bench.suite import baseline, cold_start, commands, demo, fresh_call, gas, memory, profile, queries, recovery
 
 __all__ = ["BENCHMARKS", "RATIOS", "TARGETS", "Benchmark", "Ratio", "Target"]
 
@@ -66,16 +66,41 @@ class Ratio:
     denominator: str
 
 
+BATCH_GAS = "gas.batch of 100.200 bytes"
+
 BENCHMARKS = (
     Benchmark("commands", "commands a second through the whole path, until their root is settled", commands.run, 240),
+    Benchmark("queries", "signed queries a second over HTTP, eight clients", queries.run, 120),
+    Benchmark("memory", "memory of host, enclave and executors under load", memory.run, 120),
+    Benchmark("recovery", "a fresh worker replays 10,000 commands", recovery.run, 300),
     Benchmark("profile", "one command step by step: host, enclave, executor, chain", profile.run, 240),
+    Benchmark("cold_start", "from nothing to ready", cold_start.run, 180),
+    Benchmark("fresh_call", "a call in a fresh instance, in the sandbox alone", fresh_call.run, 120),
+    Benchmark("gas", "gas of commands by batch, of receipts, deliveries and code", gas.run, 180),
+    Benchmark("baseline", "the same token as a contract on anvil, and the limits of this machine", baseline.run, 120),
+    Benchmark("demo", "the demonstration, end to end", demo.run, 240),
 )
 
 TARGETS = (
     Target("commands.python", 300, "commands/s", True, "Python commands a second"),
     Target("commands.raw", 1000, "commands/s", True, "raw-WASM commands a second"),
+    Target("queries.python", 250, "queries/s", True, "Python queries a second"),
+    Target("queries.raw", 500, "queries/s", True, "raw-WASM queries a second"),
+    Target(BATCH_GAS, 8500, "gas/command", False, "gas of a sealed 200-byte command, batch of 100"),
+    Target("recovery.raw", 12, "s", False, "seconds to recover 10,000 raw-WASM commands"),
+    Target("recovery.python", 45, "s", False, "seconds to recover 10,000 Python commands"),
+    Target("demo.seconds", 60, "s", False, "seconds of phat demo once set up"),
+    Target("memory.python.worker", 600, "MB", False, "PSS of a worker's host, enclave and executors under load"),
 )
 
 RATIOS = (
     Ratio("raw-WASM over Python commands", "commands.raw", "commands.python"),
+    Ratio("raw-WASM commands over one core's opening and recovering", "commands.raw", "baseline.open and recover"),
+    Ratio("raw-WASM commands over the Vyper token on anvil", "commands.raw", "baseline.Vyper token on anvil"),
+    Ratio("Python commands over the Vyper token on anvil", "commands.python", "baseline.Vyper token on anvil"),
+    Ratio("gas of a sealed command in a batch of 100 over a Vyper transfer", BATCH_GAS, "baseline.Vyper token's gas"),
+    Ratio("raw-WASM fresh call over the engine's own fastest", "fresh_call.raw", "baseline.wasmtime call"),
+    Ratio("HPKE opening inside a command over the library's", "profile.raw.HPKE open", "baseline.HPKE open"),
+    Ratio("recovering inside a command over the library's", "profile.raw.ECDSA recover", "baseline.ECDSA recover"),
+    Ratio("Python page delta over image", "fresh_call.python, page delta", "fresh_call.python, image"),
 )

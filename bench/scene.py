@@ -59,8 +59,7 @@ class Scene:
             self._networks[language].thaw()
         else:
             self.say(f"  starting a network for the {language} token")
-            kept = self.folder / "kept"
-            context = running_network(self.new_folder(f"net-{language}"), language, kept)
+            context = running_network(self.new_folder(f"net-{language}"), language)
             self._networks[language] = self._stack.enter_context(context)
         return self._networks[language]
 

@@ -61,6 +61,13 @@ def test_the_targets_are_those_of_the_project() -> None:
     assert {(target.figure, target.at_least, target.bound) for target in TARGETS} == {
         ("commands.python", True, 300),
         ("commands.raw", True, 1000),
+        ("queries.python", True, 250),
+        ("queries.raw", True, 500),
+        ("gas.batch of 100.200 bytes", False, 8500),
+        ("recovery.raw", False, 12),
+        ("recovery.python", False, 45),
+        ("demo.seconds", False, 60),
+        ("memory.python.worker", False, 600),
     }
 
 
@@ -69,6 +76,11 @@ def test_a_target_is_met_missed_or_not_measured(median: float | None, met: bool 
     medians = {} if median is None else {"commands.python": (median, "commands/s")}
     row = next(row for row in compare_targets(medians) if row["figure"] == "commands.python")
     assert (row["median"], row["met"]) == (median, met)
+
+
+def test_an_upper_bound_is_met_from_below() -> None:
+    target = next(target for target in TARGETS if not target.at_least)
+    assert [target.is_met(target.bound + more) for more in (-1, 0, 1)] == [True, True, False]
 
 
 def test_units_that_differ_are_an_error() -> None:
@@ -102,6 +114,8 @@ def test_the_document_and_what_is_written(tmp_path: Path) -> None:
     page = write_results(made, tmp_path / "out", "latest").read_text()
     assert json.loads((tmp_path / "out" / "latest.json").read_text()) == made
     assert "| Python commands a second | at least 300 commands/s | 310 commands/s | met |" in page
+    assert "| 8,600 gas/command | **missed** |" in page
+    assert "| at most 60 s | not measured |" in page
     assert "**Failed:** TimeoutError: <too long> & more" in page
     assert "Largest steps of a python command: step 19 19.5 us, step 18 18.5 us, step 17 17.5 us." in page
     drawings = sorted((tmp_path / "out" / "latest").iterdir())
