@@ -31,6 +31,7 @@ _FAMILIES = {
     "PeerUnreachable": "peer",
     "TransactionFailed": "peer",
     "CallerMisuse": "misuse",
+    "DiskFailed": "disk",
     "StartFailed": "misuse",
     "InternalError": "internal",
 }
@@ -48,6 +49,7 @@ happened (`what`), why, and what to do next. `…` stands for a value. This page
 | guest | a program failed by its own doing | read its message; tell its author |
 | peer | a node, worker or gatekeeper does not answer | try again; look with `phat status` and `phat doctor` |
 | misuse | something was asked for that cannot be done as asked | ask otherwise |
+| disk | the machine's disk is full, damaged or may not be written | mend that, then start again |
 | internal | a broken promise of our own code | it is a bug: report it with the code and the message |
 
 Void rules (`void.*`) stand in public outputs: the item had no effect and used no nonce (PROTOCOL 3.2).

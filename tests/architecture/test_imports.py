@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
+from coprocessor.attesters.measure import MEASURED_PACKAGES
 from tests.architecture.source import PACKAGE, Module, first_party, imports, module_names, modules, rooms
 
 # Third-party modules that one package alone may import, and those that some may never import.
@@ -21,7 +22,7 @@ CONFINED = {
     "sha3": {"crypto"},
     "pyblst": {"crypto"},
     "py_arkworks_bls12381": {"crypto"},
-    "sqlite3": {"devnode", "host"},
+    "sqlite3": {"durable"},
     "aiohttp": {"chain", "host", "devnode", "client", "cli", "testing"},
     "web3": {"chain", "client", "cli", "testing"},
     "eth_account": {"chain", "client", "cli", "testing"},
@@ -106,13 +107,18 @@ def test_the_enclave_never_reaches_the_chain_or_its_host() -> None:
     assert not _users("enclave") & {"chain", "host", "client", "devnode"}
 
 
+def test_what_is_measured_writes_no_file() -> None:
+    measured = {module.package for module in ALL if "durable" in first_party(module)} & set(MEASURED_PACKAGES)
+    assert not measured
+
+
 def test_attesters_are_injected_into_the_enclaves_edge_alone() -> None:
     users = {module.path for module in ALL if module.package == "enclave" and "attesters" in first_party(module)}
     assert all(re.search(r"/(\w+_main|loop|process)\.py$", path) for path in users)
 
 
-def test_the_embedded_chain_knows_levels_1_and_2_alone() -> None:
-    assert all(rooms()[target].level <= 2 for target in _users("devnode"))
+def test_the_embedded_chain_knows_levels_1_and_2_and_the_disk_alone() -> None:
+    assert all(rooms()[target].level <= 2 for target in _users("devnode") - {"durable"})
 
 
 def test_the_chain_is_used_by_url_alone() -> None:

@@ -75,11 +75,11 @@ class Journal:
         self.events: list[str] = []
         self.waiting = False
         self.fails = False
+        self.failures = 0
         self.dispatcher = Dispatcher(
             {"send": self.send, "read": self.read},
             deferred=frozenset({"send"}),
-            flush=self.flush,
-            flush_together=self.flush_together,
+            flusher=self,
         )
 
     def send(self) -> str:
@@ -92,9 +92,10 @@ class Journal:
 
     def flush(self) -> None:
         if self.waiting:
-            if self.fails:
-                raise OSError("disk full")
             self.waiting = False
+            if self.fails:
+                self.failures += 1
+                raise OSError("disk full")
             self.events.append("flush")
 
     async def flush_together(self) -> None:

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from coprocessor.crypto.secp256k1 import PrivateKey
-from coprocessor.devnode.errors import StartFailed
 from coprocessor.devnode.options import NodeOptions
 from coprocessor.devnode.process import serve
 from coprocessor.devnode.running import RunningNode, locked_folder
+from coprocessor.values.errors import CoprocessorError
 from tests.devnode.contract import call_data, deploy, wallet
 from tests.support.node import DevNode, RpcFailure, run_dev_node
 
@@ -157,7 +157,7 @@ def start(data: Path, **options: Any) -> RunningNode:
 
 def refuse(code: str, data: Path, **options: Any) -> str:
     """The error of a node that must not start."""
-    with pytest.raises(StartFailed) as failure:
+    with pytest.raises(CoprocessorError) as failure:
         start(data, **options)
     assert failure.value.code == code
     return str(failure.value)
@@ -177,7 +177,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
 
 def test_a_foreign_file_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "chain.sqlite").write_bytes(b"something else entirely" * 100)
-    refuse("devnode.data", tmp_path)
+    refuse("disk.damaged", tmp_path)
 
 
 def test_another_release_is_told(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from coprocessor.chain.keyfile import load_key_file, write_key_file
 from coprocessor.host.ceremony import CeremonyFile
 from coprocessor.host.enclave_process import EnclaveDied
 from coprocessor.host.feed import MAX_SLOTS, _split
-from coprocessor.host.folder import locked_folder, write_private
+from coprocessor.host.folder import locked_folder
 from coprocessor.host.progress import Progress
 from coprocessor.host.settler import RING, choose_range, turn_of
 from coprocessor.host.trying import FreshEnclaveNeeded, Trying, until_first_ends
@@ -74,15 +74,6 @@ def test_a_folder_has_one_owner(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CallerMisuse, match=r"host\.folder"), locked_folder(tmp_path / "file"):
         raise AssertionError("that is no folder")
-
-
-def test_private_files_are_replaced_whole(tmp_path: Path) -> None:
-    path = tmp_path / "x" / "secret"
-    write_private(path, b"one")
-    write_private(path, b"two")
-    assert path.read_bytes() == b"two"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert [entry.name for entry in path.parent.iterdir()] == ["secret"]
 
 
 class TestKeyFiles:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
 from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.durable.disk import PLAIN_DISK, Disk
+from coprocessor.durable.points import PersistPoint
 from coprocessor.values.errors import CallerMisuse, CoprocessorError
 
 __all__ = ["load_key_file", "write_key_file"]
@@ -42,18 +43,13 @@ def load_key_file(path: Path) -> PrivateKey:
         ) from None
 
 
-def write_key_file(path: Path) -> PrivateKey:
-    """Makes a random key in a new file of mode 0600; the key of the file that is there already otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write("0x" + secrets.token_hex(32) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        if not path.exists():
-            os.link(draft, path)
-    finally:
-        draft.unlink()
+def write_key_file(path: Path, disk: Disk = PLAIN_DISK) -> PrivateKey:
+    """Makes a random key in a new file of mode 0600; the key of the file that is there already otherwise.
+
+    Raises:
+        CallerMisuse: as ``load_key_file``.
+        DiskFailed: the file cannot be written.
+    """
+    if not path.exists():
+        disk.create(PersistPoint.KEY_FILE, path, f"0x{secrets.token_hex(32)}\n".encode("ascii"))
     return load_key_file(path)

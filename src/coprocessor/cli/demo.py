@@ -29,6 +29,8 @@ from coprocessor.client.calls import CallOutcome
 from coprocessor.client.deployment import DeployOptions, deploy, open_package
 from coprocessor.client.network import AsyncHandle, AsyncNetwork, AsyncProgram, aconnect
 from coprocessor.client.sealing import CallOptions
+from coprocessor.durable.disk import PLAIN_DISK
+from coprocessor.durable.points import PersistPoint
 from coprocessor.host.supervisor import Summary
 from coprocessor.protocol import layout
 from coprocessor.protocol.outputs import Status
@@ -252,7 +254,7 @@ async def _prove(net: AsyncNetwork, sale: _Sale, folder: Path, screen: Screen) -
     link = int(inbox.events(logs, "Requested")[-1]["link"])
     text = await net.receipt(sale.program, link)
     path = folder / "receipt.json"
-    path.write_text(text, "utf-8")
+    PLAIN_DISK.replace(PersistPoint.CLIENT_RECEIPT, path, text.encode("utf-8"), mode=0o644)
     network = net.session.target.network
     forged = json.loads(text)
     opened = forged["opened"]["plaintext"]

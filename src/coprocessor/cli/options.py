@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 
+from coprocessor.durable.crash import CrashPlan
+from coprocessor.durable.disk import PLAIN_DISK, Disk
 from coprocessor.values.errors import CallerMisuse
 
-__all__ = ["add_author", "add_network", "network_of", "parse_address"]
+__all__ = ["add_author", "add_network", "development_disk", "network_of", "parse_address"]
 
 DEFAULT_NETWORK = ".phat"
+
+CRASH_VARIABLE = "PHAT_CRASH_PLAN"
+"""Environment variable that names the file of a planned crash; read on development networks alone."""
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
@@ -40,3 +46,9 @@ def network_of(arguments: argparse.Namespace) -> str:
     """The network that the command line, the environment or the default names."""
     named: str | None = arguments.network
     return named or os.environ.get("PHAT_NETWORK") or DEFAULT_NETWORK
+
+
+def development_disk(is_development: bool) -> Disk:
+    """The disk of a process; on a development network one that crashes where a test plans it (``durable.crash``)."""
+    plan = os.environ.get(CRASH_VARIABLE) if is_development else None
+    return Disk(CrashPlan(Path(plan))) if plan else PLAIN_DISK

@@ -6,10 +6,13 @@ it keeps instead (PROTOCOL 5.8). Here the file counts like a ``.pyc``: only whil
 
 from __future__ import annotations
 
+import contextlib
 import os
-import secrets
 from pathlib import Path
 
+from coprocessor.durable.disk import PLAIN_DISK, Disk
+from coprocessor.durable.errors import DiskFailed
+from coprocessor.durable.points import PersistPoint
 from coprocessor.sandbox.engine import CompiledModule, Engine
 from coprocessor.sandbox.project import compile_guest
 from coprocessor.sandbox.python_guest import guest_digest
@@ -21,7 +24,7 @@ __all__ = ["cached_guest"]
 _OTHERS = 0o077
 
 
-def cached_guest() -> CompiledModule:
+def cached_guest(disk: Disk = PLAIN_DISK) -> CompiledModule:
     """The compiled guest of this release, from the cache where it is there and private, else compiled and kept."""
     path = _folder() / f"{compute_runtime_id(engine_version(), (guest_digest(),)).hex()}.native"
     engine = Engine()
@@ -32,7 +35,7 @@ def cached_guest() -> CompiledModule:
         except CoprocessorError:
             pass  # made for another machine or damaged: compile again
     compiled = compile_guest(engine)
-    _write(path, compiled.serialize())
+    _write(path, compiled.serialize(), disk)
     return compiled
 
 
@@ -53,15 +56,9 @@ def _is_private(path: Path) -> bool:
     return status.st_uid == os.getuid() and not status.st_mode & _OTHERS
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes, disk: Disk) -> None:
     """Keeps the code; a cache that cannot be written is no failure."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    try:
+    with contextlib.suppress(OSError, DiskFailed):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.parent.chmod(0o700)
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
+        disk.replace(PersistPoint.CLIENT_NATIVE_CODE, path, data)

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coprocessor.client.target import Target
+from coprocessor.durable.disk import PLAIN_DISK, Disk
+from coprocessor.durable.errors import DiskFailed
+from coprocessor.durable.points import PersistPoint
 from coprocessor.values.identities import Address, ClusterId, to_hex
 
 __all__ = ["Journal"]
@@ -22,6 +25,7 @@ class Journal:
     """An append-only file of one author on one network."""
 
     path: Path
+    disk: Disk = PLAIN_DISK
 
     @staticmethod
     def of(target: Target, author: Address) -> Journal:
@@ -36,10 +40,8 @@ class Journal:
         """Notes the nonce of the item at (link, position). A journal that cannot be written is no failure of a call."""
         line = json.dumps({"cluster": to_hex(cluster), "link": link, "position": position, "nonce": f"{nonce:016x}"})
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="ascii") as file:
-                file.write(line + "\n")
-        except OSError:
+            self.disk.append(PersistPoint.CLIENT_JOURNAL, self.path, line)
+        except DiskFailed:
             return
 
     def find(self, cluster: ClusterId, link: int, position: int) -> int | None:

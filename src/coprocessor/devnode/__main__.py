@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 
-from coprocessor.devnode.errors import StartFailed
 from coprocessor.devnode.options import parse_options
 from coprocessor.devnode.process import run_node
+from coprocessor.values.errors import CoprocessorError
 
 
 def main() -> int:
@@ -15,7 +15,7 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         run_node(parse_options())
-    except StartFailed as error:
+    except CoprocessorError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

@@ -19,6 +19,7 @@ from coprocessor.devnode.header import BlockHeader
 from coprocessor.devnode.mempool import Pool, Selection
 from coprocessor.devnode.ordered_trie import compute_ordered_root
 from coprocessor.devnode.transactions import Transaction
+from coprocessor.durable.errors import DiskFailed
 from coprocessor.values.errors import InternalError
 from coprocessor.values.identities import Digest, to_hex
 
@@ -151,6 +152,8 @@ def _execute_selection(execution: Execution, selection: Selection, gas_limit: in
             continue
         try:
             outcome = execution.apply(transaction)
+        except DiskFailed:
+            raise  # the state cannot be read: no fault of the transaction
         except Exception as error:
             raise ExecutionCrashed(transaction.hash, error) from error
         gas_used += outcome.gas_used

@@ -22,6 +22,7 @@ from coprocessor.devnode.mempool import Pool, check_static_rules
 from coprocessor.devnode.options import NodeOptions
 from coprocessor.devnode.state import StateReader
 from coprocessor.devnode.transactions import Transaction, decode_transaction
+from coprocessor.durable.points import PersistPoint
 from coprocessor.values.identities import Address, Digest
 
 __all__ = ["MAX_ANCESTORS", "Chain", "Dropped", "Head"]
@@ -80,7 +81,7 @@ class Chain:
         self.head = self._load_head()
         self._load_pool()
         self._advance_finality()
-        database.commit()
+        database.commit(PersistPoint.NODE_START)
 
     # Reading
 
@@ -148,9 +149,17 @@ class Chain:
         return transaction
 
     def save(self) -> None:
-        """Make the pool durable."""
-        self._save_pool()
-        self._database.commit()
+        """Make the pool durable. Raises DiskFailed; nothing has changed then."""
+        try:
+            self._save_pool()
+            self._database.commit(PersistPoint.NODE_POOL)
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def forget_unsaved(self) -> None:
+        """Drop the transactions that are not durable; whoever submitted them MUST be told that they were refused."""
+        self.pool.remove(list(self.pool.unsaved))
 
     # Mining
 
@@ -160,7 +169,7 @@ class Chain:
             try:
                 block = self._append(self.pool if with_transactions else None)
                 self._save_pool()
-                self._database.commit()
+                self._database.commit(PersistPoint.NODE_BLOCK)
                 return block
             except ExecutionCrashed as error:
                 self._roll_back()
@@ -192,8 +201,12 @@ class Chain:
     def increase_time(self, seconds: int) -> int:
         """Shift the clock of later blocks; the whole shift, seconds."""
         offset = self._get_integer(_SETTING_TIME_OFFSET) + seconds
-        self._set_integer(_SETTING_TIME_OFFSET, offset)
-        self._database.commit()
+        try:
+            self._set_integer(_SETTING_TIME_OFFSET, offset)
+            self._database.commit(PersistPoint.NODE_TIME)
+        except BaseException:
+            self._roll_back()
+            raise
         return offset
 
     def set_next_timestamp(self, timestamp: int) -> None:
@@ -236,7 +249,7 @@ class Chain:
             source = self.pool if dropped is Dropped.REMINE else None
             blocks = [self._append(source) for _ in range(depth)]
             self._save_pool()
-            self._database.commit()
+            self._database.commit(PersistPoint.NODE_REORGANISATION)
         except BaseException:
             self._roll_back()
             raise
@@ -321,7 +334,7 @@ class Chain:
         encoded = header.encode()
         self._database.add_block(0, header.compute_hash(), encoded, len(encoded))
         self._set_integer(_SETTING_CHAIN_ID, options.chain_id)
-        self._database.commit()
+        self._database.commit(PersistPoint.NODE_GENESIS)
 
     def _load_head(self) -> Head:
         number = self._database.get_head_number()

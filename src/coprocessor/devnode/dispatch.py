@@ -8,9 +8,9 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -26,7 +26,7 @@ from coprocessor.devnode.errors import (
 )
 from coprocessor.values.errors import MalformedInput
 
-__all__ = ["MAX_BATCH_CALLS", "MAX_REPLY_BYTES", "Dispatcher", "Handler", "decode_json"]
+__all__ = ["MAX_BATCH_CALLS", "MAX_REPLY_BYTES", "Dispatcher", "Flusher", "Handler", "decode_json"]
 
 MAX_BATCH_CALLS: Final = 4_096
 MAX_REPLY_BYTES: Final = 64 * 1024 * 1024
@@ -38,6 +38,17 @@ MAX_RECURSION: Final = 1_000
 Handler = Callable[..., Any]
 
 _logger = logging.getLogger("coprocessor.devnode")
+
+
+class Flusher(Protocol):
+    """Makes the effects of deferred methods durable."""
+
+    @property
+    def failures(self) -> int: ...
+
+    def flush(self) -> None: ...
+
+    async def flush_together(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +66,17 @@ class Dispatcher:
         handlers: Mapping[str, Handler],
         *,
         deferred: frozenset[str] = frozenset(),
-        flush: Callable[[], None] | None = None,
-        flush_together: Callable[[], Awaitable[None]] | None = None,
+        flusher: Flusher | None = None,
     ) -> None:
         """
         Args:
             handlers: by method name.
             deferred: methods whose effect may wait until the body's end, so that a batch of them becomes one block.
-            flush: ends the wait, before any other method of the body runs.
-            flush_together: ends the wait at the body's end, before the reply is sent.
+            flusher: ends the wait, before any other method of the body runs and before the reply is sent.
         """
         self._methods = {name: _inspect(handler) for name, handler in handlers.items()}
         self._deferred = deferred
-        self._flush = flush
-        self._flush_together = flush_together
+        self._flusher = flusher
         self._encoder = msgspec.json.Encoder()
 
     async def handle(self, body: bytes) -> bytes:
@@ -77,18 +85,28 @@ class Dispatcher:
             message = decode_json(body)
         except RpcError as error:
             return self._encode_error(None, error)
+        failures = 0 if self._flusher is None else self._flusher.failures
         if isinstance(message, list):
             reply = self._handle_batch(message)
         else:
             reply = self._handle_call(message) or b""
-        if self._flush_together is not None:
-            try:
-                await self._flush_together()
-            except Exception as error:
-                # Nothing of this body may be acknowledged now.
-                request_id = message.get("id") if isinstance(message, dict) else None
-                return self._encode_error(request_id, _unexpected("mining", error))
-        return reply
+        failure = await self._finish(failures)
+        if failure is None:
+            return reply
+        # Nothing of this body may be acknowledged now.
+        return self._encode_error(message.get("id") if isinstance(message, dict) else None, failure)
+
+    async def _finish(self, failures: int) -> RpcError | None:
+        """Flush for a body that began when so many flushes had failed; why it may not be acknowledged, or None."""
+        if self._flusher is None:
+            return None
+        try:
+            await self._flusher.flush_together()
+        except Exception as error:
+            return _unexpected("mining", error)
+        if self._flusher.failures == failures:
+            return None
+        return RpcError(INTERNAL_ERROR, "a transaction could not be made durable meanwhile: look whether this one was")
 
     def _handle_batch(self, calls: list[Any]) -> bytes:
         if not 1 <= len(calls) <= MAX_BATCH_CALLS:
@@ -112,8 +130,8 @@ class Dispatcher:
         request_id = call.get("id") if isinstance(call, dict) else None
         try:
             method, name, parameters = self._parse(call)
-            if self._flush is not None and name not in self._deferred:
-                self._flush()
+            if self._flusher is not None and name not in self._deferred:
+                self._flusher.flush()
             result = method.handler(*parameters)
             reply = self._encoder.encode({"jsonrpc": "2.0", "id": request_id, "result": result})
         except RpcError as error:

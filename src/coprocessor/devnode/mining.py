@@ -19,6 +19,7 @@ class Miner:
         self._chain = chain
         self._changed = asyncio.Event()
         self._needs_flush = False
+        self._failures = 0
         self.automine = block_time is None
         self.interval = block_time
 
@@ -26,17 +27,34 @@ class Miner:
         """A transaction was admitted: ``flush`` MUST run before it is acknowledged."""
         self._needs_flush = True
 
+    @property
+    def failures(self) -> int:
+        """How often a flush has failed; each time all that was submitted and not durable was forgotten."""
+        return self._failures
+
     def flush(self) -> None:
-        """Mine what was submitted (automine) or make it durable in the pool."""
-        if self._needs_flush:
+        """Mine what was submitted (automine) or make it durable in the pool.
+
+        Raises:
+            DiskFailed: nothing that waited for this may be acknowledged; it is forgotten, so that the disk's trouble
+                keeps nobody from reading.
+        """
+        if not self._needs_flush:
+            return
+        try:
             if self.automine:
                 self._chain.mine_waiting()
             else:
                 self._chain.save()
+        except BaseException:
+            self._failures += 1
+            self._chain.forget_unsaved()
+            raise
+        finally:
             self._needs_flush = False
 
     async def flush_together(self) -> None:
-        """Flush after letting requests that are already here join the same block."""
+        """Flush after letting requests that are already here join the same block. Raises as ``flush``."""
         if self._needs_flush:
             await asyncio.sleep(0)
             self.flush()

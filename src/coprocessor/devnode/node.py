@@ -36,11 +36,12 @@ async def serve_chain(options: NodeOptions) -> AsyncIterator[RunningNode]:
     """A node in this event loop; stops when the block ends.
 
     Raises:
-        StartFailed: the folder is in use or damaged, the port is taken, or the key file is bad.
+        StartFailed: the folder is in use or of another release, the port is taken, or the key file is bad.
+        DiskFailed: the folder is damaged, full or may not be written.
     """
     with locked_folder(options.data):
-        sealer = load_sealer(*sealer_key_path(options))
-        database = Database(options.data / DATABASE_FILE)
+        sealer = load_sealer(*sealer_key_path(options), options.disk)
+        database = Database(options.data / DATABASE_FILE, options.disk)
         try:
             chain = Chain(database, options, time.time)
             miner = Miner(chain, options.block_time)
@@ -62,8 +63,7 @@ def _make_dispatcher(chain: Chain, database: Database, miner: Miner, sealer: Pri
     return Dispatcher(
         _make_handlers(chain, database, miner, sealer),
         deferred=frozenset({"eth_sendRawTransaction"}),
-        flush=miner.flush,
-        flush_together=miner.flush_together,
+        flusher=miner,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from coprocessor.devnode.errors import StartFailed
 from coprocessor.devnode.mempool import MAX_TRANSACTION_GAS
+from coprocessor.durable.disk import PLAIN_DISK, Disk
 
 __all__ = ["DEVELOPMENT_CHAIN_ID", "NodeOptions", "parse_options"]
 
@@ -34,6 +35,7 @@ class NodeOptions:
         block_time: seconds between blocks; None mines as transactions come.
         sealer_key: file with the sealer's 32-byte key in hexadecimal; None keeps one in ``data``.
         upstream: URL of another node that is served through this one; None runs an own chain.
+        disk: where folder and database are written.
     """
 
     data: Path
@@ -45,6 +47,7 @@ class NodeOptions:
     block_time: float | None = None
     sealer_key: Path | None = field(default=None)
     upstream: str | None = None
+    disk: Disk = PLAIN_DISK
 
     def __post_init__(self) -> None:
         _require(0 <= self.port < 65_536, f"port {self.port} is not a TCP port")

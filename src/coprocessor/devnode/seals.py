@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,8 @@ from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.devnode.errors import StartFailed, invalid_params
 from coprocessor.devnode.options import NodeOptions
+from coprocessor.durable.disk import PLAIN_DISK, Disk
+from coprocessor.durable.points import PersistPoint
 from coprocessor.values.errors import MalformedInput
 from coprocessor.values.identities import Digest
 
@@ -48,25 +49,20 @@ def sealer_key_path(options: NodeOptions) -> tuple[Path, bool]:
     return options.data / SEALER_KEY_FILE, True
 
 
-def load_sealer(path: Path, make: bool) -> PrivateKey:
+def load_sealer(path: Path, make: bool, disk: Disk = PLAIN_DISK) -> PrivateKey:
     """The sealer's key.
 
     Args:
         path: file with 64 hexadecimal digits, ``0x`` allowed.
         make: write a new random key, readable by its owner alone, if there is no file.
+        disk: where it is written.
 
     Raises:
         StartFailed: no such file, or not a key.
+        DiskFailed: it cannot be written.
     """
     if make and not path.exists():
-        # Written aside and renamed, so that a kill in between never leaves half a key.
-        partial = path.with_suffix(".partial")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        disk.create(PersistPoint.NODE_SEALER, path, f"{secrets.token_hex(32)}\n".encode("ascii"))
     try:
         with open(path) as file:
             text = file.read(_MAX_KEY_FILE_BYTES).strip().removeprefix("0x")

@@ -198,7 +198,7 @@ async def serve_upstream(options: NodeOptions) -> AsyncIterator[RunningNode]:
     """A proxy in this event loop; stops when the block ends. Raises StartFailed."""
     assert options.upstream is not None
     with locked_folder(options.data):
-        sealer = load_sealer(*sealer_key_path(options))
+        sealer = load_sealer(*sealer_key_path(options), options.disk)
         timeout = aiohttp.ClientTimeout(total=UPSTREAM_SECONDS)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             upstream = Upstream(session, options.upstream)

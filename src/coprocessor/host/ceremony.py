@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from coprocessor.chain.deployment import GatekeeperMember
-from coprocessor.host.folder import write_private
+from coprocessor.durable.disk import PLAIN_DISK, Disk
+from coprocessor.durable.points import PersistPoint
 from coprocessor.values.errors import CoprocessorError, MalformedInput
 from coprocessor.values.identities import Address, Digest, NetworkId, from_hex, to_hex
 
@@ -91,8 +92,9 @@ def _member(plain: Any) -> GatekeeperMember:
 class CeremonyFile:
     """The file in a gatekeeper's data folder."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, disk: Disk = PLAIN_DISK) -> None:
         self._path = path
+        self._disk = disk
 
     def load(self) -> tuple[Ceremony, bytes] | None:
         """The outcome and the sealed share, or None before genesis. Raises MalformedInput where it is damaged."""
@@ -112,6 +114,7 @@ class CeremonyFile:
             ) from error
 
     def save(self, ceremony: Ceremony, sealed_share: bytes) -> None:
-        """Written whole and durable before this returns."""
+        """Written whole and durable before this returns. Raises DiskFailed."""
         document = {"format": _FORMAT, "ceremony": ceremony.to_plain(), "sealed_share": to_hex(sealed_share)}
-        write_private(self._path, (json.dumps(document, indent=1) + "\n").encode("ascii"))
+        text = json.dumps(document, indent=1) + "\n"
+        self._disk.replace(PersistPoint.GATEKEEPER_SHARE, self._path, text.encode("ascii"))

@@ -1,17 +1,16 @@
-"""A host's data folder: owned by one process at a time, with files that are written whole or not at all."""
+"""A host's data folder: owned by one process at a time."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from coprocessor.values.errors import CallerMisuse
 
-__all__ = ["locked_folder", "write_private"]
+__all__ = ["locked_folder"]
 
 _LOCK = "lock"
 
@@ -43,23 +42,3 @@ def locked_folder(folder: Path) -> Iterator[None]:
     finally:
         os.close(lock)
 
-
-def write_private(path: Path, data: bytes) -> None:
-    """Replaces a file's content, mode 0600; after a crash it holds the old or the new content, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

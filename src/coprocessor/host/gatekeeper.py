@@ -30,6 +30,7 @@ from coprocessor.attestation.verify import verify_evidence
 from coprocessor.chain.deployment import GatekeeperMember, NetworkContracts
 from coprocessor.chain.node import Block, Node
 from coprocessor.chain.rpc import RpcClient
+from coprocessor.durable.errors import DiskFailed
 from coprocessor.enclave import messages as m
 from coprocessor.host import slots
 from coprocessor.host.ceremony import Ceremony, CeremonyFile
@@ -70,7 +71,7 @@ class GatekeeperHost:
     def __init__(self, options: GatekeeperOptions, enclave: EnclaveOptions | None = None) -> None:
         self._options = options
         self._command = enclave or gatekeeper_enclave(options.platform_folder(), options.allow_simulated)
-        self._file = CeremonyFile(options.data / "gatekeeper.json")
+        self._file = CeremonyFile(options.data / "gatekeeper.json", options.disk)
         self._progress = Progress("gatekeeper")
         self._trying = Trying(self._progress, min(options.poll_seconds, 0.25))
         self._genesis = asyncio.Lock()
@@ -218,7 +219,11 @@ class GatekeeperHost:
         )
         if ceremony.network != signed.network:
             raise MalformedInput("genesis.network", "the enclave signed another network than this evidence makes")
-        self._file.save(ceremony, output.sealed_share)
+        try:
+            self._file.save(ceremony, output.sealed_share)
+        except DiskFailed:
+            enclave.kill()  # nobody has heard of its share yet; the next one makes another
+            raise
         self._network = network
         self._own = None
         self._progress.enter("running")

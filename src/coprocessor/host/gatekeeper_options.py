@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.durable.disk import PLAIN_DISK, Disk
 from coprocessor.protocol.genesis import network_from_json
 from coprocessor.values.errors import CallerMisuse
 from coprocessor.values.network import Network
@@ -27,6 +28,7 @@ class GatekeeperOptions:
         platform: folder of the simulated platform; None keeps it in ``data``.
         allow_simulated: whether the enclave may run without TEE hardware.
         poll_seconds: between looks at the chain.
+        disk: where the share is written.
     """
 
     network: str
@@ -37,6 +39,7 @@ class GatekeeperOptions:
     platform: Path | None = None
     allow_simulated: bool = True
     poll_seconds: float = 1.0
+    disk: Disk = PLAIN_DISK
 
     def parsed(self) -> tuple[Network, dict[str, Any]]:
         """The network and its hints. Raises MalformedInput."""

@@ -32,9 +32,11 @@ from coprocessor.chain.node import Node
 from coprocessor.chain.rpc import RpcClient, RpcOptions
 from coprocessor.chain.sender import TransactionSender
 from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.durable.disk import PLAIN_DISK, Disk
+from coprocessor.durable.points import PersistPoint
 from coprocessor.host import provision
 from coprocessor.host.children import Child
-from coprocessor.host.folder import locked_folder, write_private
+from coprocessor.host.folder import locked_folder
 from coprocessor.host.http import PeerClient
 from coprocessor.host.up_state import UpState, choosing_ports
 from coprocessor.host.worker import run_until_signal
@@ -71,6 +73,7 @@ class UpOptions:
         finality_lag, block_time: of the embedded chain; see ``phat chain``.
         worker_arguments: further arguments of every ``phat worker``.
         phat: how the command ``phat`` is run.
+        disk: where its own files are written.
     """
 
     data: Path
@@ -83,6 +86,7 @@ class UpOptions:
     block_time: float | None = None
     worker_arguments: tuple[str, ...] = ()
     phat: tuple[str, ...] = _PHAT
+    disk: Disk = PLAIN_DISK
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ class Supervisor:
             open_attester(options.data / "platform", simulated=False)
 
     async def _start(self) -> Summary:
-        options, state = self._options, UpState(self._options.data / "state.json")
+        options, state = self._options, UpState(self._options.data / "state.json", self._options.disk)
         async with contextlib.AsyncExitStack() as stack:
             peers = PeerClient()
             stack.push_async_callback(peers.close)
@@ -173,8 +177,8 @@ class Supervisor:
             cluster = await provision.first_cluster(sender, node, configuration)
             hints = {"rpc": url, "cluster": to_hex(cluster), "gatekeepers": [gatekeeper], "simulated": True}
             file = options.data / "network.json"
-            write_private(file, network_to_json(network, hints).encode("utf-8"))
-            file.chmod(0o644)  # public: it is what others pin
+            text = network_to_json(network, hints).encode("utf-8")
+            options.disk.replace(PersistPoint.UP_NETWORK, file, text, mode=0o644)  # public: it is what others pin
             workers = [
                 await self._start_worker(state, file, f"worker-{at}", operators[f"worker-{at}"][1])
                 for at in range(options.workers)
@@ -279,13 +283,14 @@ class Supervisor:
         """Key and key file of each process that sends transactions."""
         names = ["gatekeeper-0", *(f"worker-{at}" for at in range(self._options.workers))]
         files = {name: self._options.data / "keys" / f"{name}.key" for name in names}
-        return {name: (write_key_file(file), file) for name, file in files.items()}
+        return {name: (write_key_file(file, self._options.disk), file) for name, file in files.items()}
 
     async def _start_gatekeeper(
         self, state: UpState, configuration: NetworkConfiguration, rpc: str, key: Path, peers: PeerClient
     ) -> str:
         file = self._options.data / "genesis-network.json"
-        write_private(file, network_to_json(Network(configuration, ()), {"rpc": rpc}).encode("utf-8"))
+        text = network_to_json(Network(configuration, ()), {"rpc": rpc}).encode("utf-8")
+        self._options.disk.replace(PersistPoint.UP_GENESIS, file, text)
         port = state.port("gatekeeper-0")
         child = await self._start_host("gatekeeper-0", "gatekeeper", file, key, port)
         url = f"http://127.0.0.1:{port}"

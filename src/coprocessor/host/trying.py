@@ -73,7 +73,7 @@ class Trying:
         """Whether the step got somewhere; None where it failed."""
         try:
             outcome = await step()
-        except EnclaveDied:
+        except (EnclaveDied, FreshEnclaveNeeded):
             raise
         except CoprocessorError as error:
             self._progress.wait_for(part, error)

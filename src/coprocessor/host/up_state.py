@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from coprocessor.host.folder import write_private
+from coprocessor.durable.disk import PLAIN_DISK, Disk
+from coprocessor.durable.points import PersistPoint
 from coprocessor.values.errors import MalformedInput
 
 __all__ = ["UpState", "choosing_ports"]
@@ -36,8 +37,9 @@ async def choosing_ports() -> AsyncIterator[None]:
 class UpState:
     """A small file of named numbers, written whole at each change."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, disk: Disk = PLAIN_DISK) -> None:
         self._path = path
+        self._disk = disk
         self._values: dict[str, int] = _load(path)
 
     def get(self, name: str) -> int | None:
@@ -47,9 +49,10 @@ class UpState:
     def keep(self, name: str, value: int) -> int:
         """Keeps a number; durable before this returns."""
         if self._values.get(name) != value:
+            document = {"format": _FORMAT, "values": {**self._values, name: value}}
+            text = json.dumps(document, indent=1) + "\n"
+            self._disk.replace(PersistPoint.UP_STATE, self._path, text.encode("ascii"))
             self._values[name] = value
-            document = {"format": _FORMAT, "values": self._values}
-            write_private(self._path, (json.dumps(document, indent=1) + "\n").encode("ascii"))
         return value
 
     def port(self, name: str, preferred: int | None = None) -> int:

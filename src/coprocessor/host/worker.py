@@ -51,6 +51,7 @@ class WorkerHost:
 
         Raises:
             CallerMisuse, MalformedInput: the options cannot work.
+            DiskFailed: the folder cannot be written.
         """
         options = self._options
         network, hints = options.parsed()
@@ -60,7 +61,8 @@ class WorkerHost:
                 peers = PeerClient()
                 stack.push_async_callback(peers.close)
                 network_id = compute_network_id(network)
-                store = Store(options.data / "cache.sqlite", network_id, cluster_id(options, hints))
+                cluster = cluster_id(options, hints)
+                store = Store(options.data / "cache.sqlite", network_id, cluster, disk=options.disk)
                 stack.enter_context(store)
                 node = Node(rpc)
                 sender = TransactionSender(node, options.operator)

@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from coprocessor.chain.code import fetch_code
+from coprocessor.durable.errors import DiskFailed
+from coprocessor.durable.points import PersistPoint
 from coprocessor.enclave import messages as m
 from coprocessor.host import slots
 from coprocessor.host.courier import Courier
 from coprocessor.host.enclave_process import EnclaveOptions, EnclaveProcess, EnclaveRefused
 from coprocessor.host.enrolment import RENEW_SECONDS, Enrolment
 from coprocessor.host.feed import ChainFeed
-from coprocessor.host.folder import write_private
 from coprocessor.host.link_feed import LinkFeed
 from coprocessor.host.settled_index import SettledIndex
 from coprocessor.host.settler import Settler
-from coprocessor.host.trying import Trying, until_first_ends, wait_for_event
+from coprocessor.host.trying import FreshEnclaveNeeded, Trying, until_first_ends, wait_for_event
 from coprocessor.host.worker_options import Surroundings
 from coprocessor.values.errors import CoprocessorError
 from coprocessor.values.identities import Address
@@ -37,6 +38,9 @@ _log = logging.getLogger("coprocessor.host")
 
 RENEWAL_LOOK_SECONDS = 60.0
 """Between looks at the end of the worker's admission."""
+
+MAX_CACHE_BYTES = 256 * 1024 * 1024
+"""Bytes of sealed native code that are read back."""
 
 _CACHE_NAME = re.compile(r"[a-z0-9-]{1,64}")
 
@@ -157,6 +161,11 @@ class WorkerLife:
         assert self.courier is not None
         if self._halted is not None:
             raise self._halted
+        store = self._around.store
+        if store.is_damaged:
+            store.make_anew()
+            raise FreshEnclaveNeeded("disk.damaged")  # it replays the inbox, which fills the cache again
+        store.save()  # what is settled can be served: settling waits for the disk
         await self.courier.publish_keys()
         self.settler.executed = self.executed
         has_settled = await self.settler.step()
@@ -190,7 +199,7 @@ class WorkerLife:
                 self._must_prove = True  # the record of the new key is wanted too
             case m.KeepCache():
                 if _CACHE_NAME.fullmatch(notice.name):
-                    write_private(self._cache_path(notice.name), notice.sealed)
+                    self._keep(self._cache_path(notice.name), notice.sealed)
             case m.Halted():
                 self._halted = EnclaveRefused(m.Failure(notice.code, notice.what, notice.why, notice.next))
         self._tell()
@@ -215,8 +224,20 @@ class WorkerLife:
             await enclave.request(m.PrepareGuest(language, self._cached(f"guest-{language}")), m.Ready)
 
     def _cached(self, name: str) -> bytes:
-        path = self._cache_path(name)
-        return path.read_bytes() if path.exists() else b""
+        """What was kept, or nothing; the enclave makes it again where it is damaged (PROTOCOL 5.8)."""
+        try:
+            with self._cache_path(name).open("rb") as file:
+                data = file.read(MAX_CACHE_BYTES + 1)
+        except OSError:
+            return b""
+        return data if len(data) <= MAX_CACHE_BYTES else b""
+
+    def _keep(self, path: Path, data: bytes) -> None:
+        """Keeps native code; where the disk does not take it, the next start compiles again."""
+        try:
+            self._around.options.disk.replace(PersistPoint.WORKER_NATIVE_CODE, path, data)
+        except DiskFailed as error:
+            _log.warning("worker: native code is not kept: %s", error)
 
     def _cache_path(self, name: str) -> Path:
         return self._around.options.data / "cache" / name

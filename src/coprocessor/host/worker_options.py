@@ -11,6 +11,7 @@ from coprocessor.chain.deployment import NetworkContracts
 from coprocessor.chain.node import Node
 from coprocessor.chain.sender import TransactionSender
 from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.durable.disk import PLAIN_DISK, Disk
 from coprocessor.host.gatekeepers import Gatekeepers
 from coprocessor.host.http import PeerClient
 from coprocessor.host.progress import Progress
@@ -41,6 +42,7 @@ class WorkerOptions:
         batch_links: links that are settled together at most while more are coming.
         batch_seconds: longest wait for more links before settling.
         hold_settlement_after: on development networks alone: settle no receipt beyond so many links.
+        disk: where cache and native code are written.
     """
 
     network: str
@@ -58,6 +60,7 @@ class WorkerOptions:
     batch_links: int = 64
     batch_seconds: float = 2.0
     hold_settlement_after: int | None = None
+    disk: Disk = PLAIN_DISK
 
     def parsed(self) -> tuple[Network, dict[str, Any]]:
         """The network and its hints. Raises MalformedInput, or CallerMisuse where the options do not fit it."""

@@ -7,7 +7,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from coprocessor.cli.options import DEFAULT_NETWORK
+from coprocessor.cli.options import DEFAULT_NETWORK, development_disk
 from coprocessor.cli.screen import Screen
 from coprocessor.devnode.errors import StartFailed
 from coprocessor.devnode.options import DEVELOPMENT_CHAIN_ID, NodeOptions
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     fields = {name: value for name, value in vars(arguments).items() if name != "json"}
     try:
-        run_node(NodeOptions(**fields))
+        run_node(NodeOptions(**fields, disk=development_disk(True)))
     except StartFailed as error:
         raise CallerMisuse("chain.start", str(error), next="see phat chain --help") from error
     screen.finish({"ok": True})

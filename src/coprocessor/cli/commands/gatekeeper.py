@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 
 from coprocessor.chain.keyfile import load_key_file
-from coprocessor.cli.options import DEFAULT_NETWORK, add_network, network_of, parse_address
+from coprocessor.cli.options import DEFAULT_NETWORK, add_network, development_disk, network_of, parse_address
 from coprocessor.cli.screen import Screen
 from coprocessor.client.target import read_description
 from coprocessor.host.gatekeeper import run_gatekeeper
@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         rpc=arguments.rpc,
         platform=arguments.platform,
         allow_simulated=not arguments.no_simulated,
+        disk=development_disk(network.configuration.development),
     )
     screen.warn_simulated(network.configuration.allow_simulated)
     operator = to_hex(options.operator.address)

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 
 from coprocessor.cli.screen import Screen
+from coprocessor.durable.disk import PLAIN_DISK
+from coprocessor.durable.points import PersistPoint
 from coprocessor.values.errors import CallerMisuse
 
 __all__ = ["add_arguments", "run"]
@@ -56,10 +58,10 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise CallerMisuse("new.not_empty", f"{folder} is not empty", next="name another folder")
-        (folder / "contract.py").write_text(_CONTRACT, "utf-8")
-        (folder / "README.md").write_text(_README.format(name=folder.resolve().name), "utf-8")
     except OSError as error:
         raise CallerMisuse("new.not_written", f"{folder} cannot be written", str(error)) from error
+    for name, text in (("contract.py", _CONTRACT), ("README.md", _README.format(name=folder.resolve().name))):
+        PLAIN_DISK.create(PersistPoint.CLIENT_PROJECT, folder / name, text.encode("utf-8"), mode=0o644)
     screen.say(f"{folder / 'contract.py'} is yours; see {folder / 'README.md'}")
     screen.finish({"ok": True, "folder": str(folder)})
     return 0

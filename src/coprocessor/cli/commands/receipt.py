@@ -10,6 +10,8 @@ from coprocessor.cli.options import add_author, add_network
 from coprocessor.cli.screen import Screen
 from coprocessor.cli.session import run_on_network
 from coprocessor.client.network import AsyncNetwork
+from coprocessor.durable.disk import PLAIN_DISK
+from coprocessor.durable.points import PersistPoint
 from coprocessor.values.errors import CallerMisuse
 
 __all__ = ["add_arguments", "run"]
@@ -61,7 +63,4 @@ def _parse_index(text: str) -> tuple[int, int]:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise CallerMisuse("receipt.not_written", f"{path} cannot be written", str(error)) from error
+    PLAIN_DISK.replace(PersistPoint.CLIENT_RECEIPT, path, text.encode("utf-8"), mode=0o644)

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from coprocessor.chain.development import development_keys
-from coprocessor.cli.options import DEFAULT_NETWORK
+from coprocessor.cli.options import DEFAULT_NETWORK, development_disk
 from coprocessor.cli.screen import SIMULATED, Screen
 from coprocessor.host.supervisor import Summary, UpOptions, run_up
 from coprocessor.values.identities import to_hex
@@ -36,6 +36,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         allow_simulated=not arguments.no_simulated,
         finality_lag=arguments.finality_lag,
         block_time=arguments.block_time,
+        disk=development_disk(True),
     )
     run_up(options, lambda summary: _show(summary, screen), screen.note)
     return 0

@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 
 from coprocessor.chain.keyfile import load_key_file
-from coprocessor.cli.options import DEFAULT_NETWORK, add_network, network_of, parse_address
+from coprocessor.cli.options import DEFAULT_NETWORK, add_network, development_disk, network_of, parse_address
 from coprocessor.cli.screen import Screen
 from coprocessor.client.target import read_description
 from coprocessor.host.worker import run_worker
@@ -50,6 +50,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         platform=arguments.platform,
         allow_simulated=not arguments.no_simulated,
         hold_settlement_after=arguments.hold_settlement_after,
+        disk=development_disk(network.configuration.development),
     )
     screen.warn_simulated(network.configuration.allow_simulated)
     run_worker(options, lambda endpoint: screen.say(f"worker of {to_hex(options.operator.address)} serves {endpoint}"))

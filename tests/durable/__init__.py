@@ -1,0 +1,1 @@
+"""Durable writes: whole files, notes, SQLite files, planned crashes."""
