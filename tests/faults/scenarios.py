@@ -12,6 +12,7 @@ from coprocessor.chain.deployment import GatekeeperMember
 from coprocessor.chain.keyfile import load_key_file, write_key_file
 from coprocessor.client import guest_cache
 from coprocessor.client.journal import Journal
+from coprocessor.client.private_code import Opening, read_opening, write_opening
 from coprocessor.devnode.chain import Chain, Dropped
 from coprocessor.devnode.database import Database
 from coprocessor.devnode.options import NodeOptions
@@ -170,6 +171,11 @@ def _remember(folder: Path, disk: Disk) -> None:
     _journal(folder, disk).remember(ClusterId(b"c" * 32), 2, 0, 22)
 
 
+def _write_opening(folder: Path, disk: Disk) -> None:
+    if not (folder / "opening").exists():
+        write_opening(folder / "opening", Opening(Digest(b"c" * 32), b"s" * 32), disk)
+
+
 def _on_store(work: Callable[[Store], object], max_bytes: int = 1 << 30) -> Callable[[Path, Disk], None]:
     def act(folder: Path, disk: Disk) -> None:
         with Store(folder / "cache.sqlite", NETWORK, CLUSTER, max_bytes, disk) as store:
@@ -216,6 +222,11 @@ SCENARIOS = {
         lambda folder: guest_cache._read(folder / "guests" / "a.native"),
     ),
     PersistPoint.CLIENT_RECEIPT: _whole_file(PersistPoint.CLIENT_RECEIPT),
+    PersistPoint.CLIENT_OPENING: Scenario(
+        _nothing,
+        _write_opening,
+        lambda folder: read_opening(folder / "opening") if (folder / "opening").exists() else None,
+    ),
     PersistPoint.CLIENT_PROJECT: _whole_file(PersistPoint.CLIENT_PROJECT),
     PersistPoint.CLIENT_JOURNAL: Scenario(
         lambda folder: _journal(folder).remember(ClusterId(b"c" * 32), 1, 0, 11),

@@ -12,6 +12,8 @@ from coprocessor.client.published_code import PublishedCode
 from coprocessor.client.session import Session
 from coprocessor.codec import strict_json
 from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.durable.disk import PLAIN_DISK, Disk
+from coprocessor.durable.points import PersistPoint
 from coprocessor.protocol.private_code import (
     SALT_LENGTH,
     CodePlace,
@@ -185,18 +187,17 @@ def _check_opening(opening: Opening, code: PrivateCode) -> None:
         )
 
 
-def write_opening(path: Path, opening: Opening) -> None:
+def write_opening(path: Path, opening: Opening, disk: Disk = PLAIN_DISK) -> None:
     """Writes an opening for others, readable by its owner alone until it is given away.
 
     Raises:
-        CallerMisuse: the file cannot be written, or is there (``code.opening_file``).
+        CallerMisuse: the file is there (``code.opening_file``).
+        DiskFailed: it cannot be written.
     """
     fields = {"format": _FORMAT, "commitment": to_hex(opening.commitment), "salt": to_hex(opening.salt)}
-    try:
-        path.touch(0o600, exist_ok=False)
-        path.write_text(json.dumps(fields, indent=1) + "\n", "ascii")
-    except OSError as error:
-        raise CallerMisuse("code.opening_file", f"{path} cannot be written", str(error), "name a new file") from error
+    text = json.dumps(fields, indent=1) + "\n"
+    if not disk.create(PersistPoint.CLIENT_OPENING, path, text.encode("ascii")):
+        raise CallerMisuse("code.opening_file", f"{path} is there already", next="name a new file")
 
 
 def read_opening(path: Path) -> Opening:

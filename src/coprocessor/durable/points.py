@@ -33,6 +33,8 @@ class PersistPoint(Enum):
     """A guest's native code among an author's cache files."""
     CLIENT_RECEIPT = "client.receipt"
     """A receipt file that somebody asked for."""
+    CLIENT_OPENING = "client.opening"
+    """What shows somebody the source of private code."""
     CLIENT_PROJECT = "client.project"
     """The files of a new project."""
 
