@@ -14,7 +14,6 @@ from coprocessor.keys.identity import ClusterIdentity
 from coprocessor.keys.partial import combine_partials, sign_partial
 from coprocessor.values.errors import EvidenceRefused, MalformedInput
 from coprocessor.values.identities import ClusterId, NetworkId, ProgramId
-from coprocessor.values.limits import MAX_PURPOSE_BYTES
 from tests.keys.ceremony import IDENTITY, shared_key
 
 PROGRAM = ProgramId(sha256(b"program"))
@@ -33,9 +32,6 @@ def all_keys(identity: ClusterIdentity, program: ProgramId = PROGRAM) -> list[by
         keys.account_key.secret,
         keys.query_account_key.secret,
         keys.application_secret,
-        keys.application_key(b"a"),
-        keys.application_key(b"a", b"b"),
-        keys.application_key(b"ab"),
     ]
 
 
@@ -91,11 +87,6 @@ def test_input_key_opens_what_is_sealed_to_its_public_half() -> None:
 
 
 def test_bounds() -> None:
-    keys = ClusterKeys(SECRET, IDENTITY).program(PROGRAM)
-    assert len(keys.application_key(bytes(MAX_PURPOSE_BYTES), bytes(MAX_PURPOSE_BYTES))) == 32
-    for purpose, salt in ((bytes(MAX_PURPOSE_BYTES + 1), b""), (b"", bytes(MAX_PURPOSE_BYTES + 1))):
-        with pytest.raises(MalformedInput):
-            keys.application_key(purpose, salt)
     with pytest.raises(MalformedInput):
         ClusterKeys(b"short", IDENTITY)
     with pytest.raises(MalformedInput):

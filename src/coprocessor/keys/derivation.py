@@ -21,15 +21,12 @@ from __future__ import annotations
 from typing import Final
 
 from coprocessor.crypto.bls import Purpose, verify_signature
-from coprocessor.crypto.hashing import hmac_sha256
 from coprocessor.crypto.hkdf import hkdf_expand, hkdf_extract
 from coprocessor.crypto.hpke import SealingKey
 from coprocessor.crypto.labels import Label
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.keys.identity import ClusterIdentity
-from coprocessor.values.errors import MalformedInput
 from coprocessor.values.identities import ProgramId, checked_digest
-from coprocessor.values.limits import MAX_PURPOSE_BYTES
 
 __all__ = ["ClusterKeys", "ProgramKeys", "derive_cluster_keys"]
 
@@ -141,20 +138,8 @@ class ProgramKeys:
 
     @property
     def application_secret(self) -> bytes:
-        """32 bytes: the root of ``application_key``."""
+        """32 bytes: the root of the keys that the program asks for by purpose (``sandbox.drawn``)."""
         return self._derive(Label.APPLICATION_SECRET)
-
-    def application_key(self, purpose: bytes, salt: bytes = b"") -> bytes:
-        """32 bytes for the program's own use, one per purpose and salt.
-
-        Raises:
-            MalformedInput: purpose or salt longer than ``MAX_PURPOSE_BYTES`` bytes.
-        """
-        if len(purpose) > MAX_PURPOSE_BYTES or len(salt) > MAX_PURPOSE_BYTES:
-            raise MalformedInput(
-                "keys.purpose", f"a key's purpose and salt have at most {MAX_PURPOSE_BYTES} bytes each"
-            )
-        return hmac_sha256(self.application_secret, self.identity.context(Label.APPLICATION_KEY, purpose, salt))
 
     def _derive(self, label: Label, length: int = 32) -> bytes:
         return hkdf_expand(self._secret, self.identity.context(label, self.program), length)

@@ -17,12 +17,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from coprocessor.crypto.hashing import hmac_sha256
-from coprocessor.crypto.hkdf import hkdf_derive
-from coprocessor.crypto.labels import Label
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.sandbox.abi import CallFrame, CallStatus, Event, FrameKind, ResultStatus
 from coprocessor.sandbox.discretion import withhold_reason
+from coprocessor.sandbox.drawn import derive_application_key, draw_random
 from coprocessor.sandbox.faults import ExhaustedLimit, GuestFault, GuestTrap, LimitExhausted, TrapKind
 from coprocessor.sandbox.instance import CallBudget, LoadedProgram, run_call
 from coprocessor.sandbox.outcome import LogEntry, Outcome, OutcomeKind
@@ -155,21 +153,16 @@ class _Activation:
             self._item.logs.append(LogEntry(self._program.identity, level, text))
 
     def derive_key(self, purpose: bytes) -> bytes:
-        info = Label.APPLICATION_KEY.context(b"", purpose)
-        return hkdf_derive(self._program.application_secret, info, 32)
+        return derive_application_key(self._program.application_secret, purpose)
 
     def sign(self, digest: bytes) -> bytes:
         program = self._program
         return PrivateKey(program.query_account_secret if self._item.is_query else program.account_secret).sign(digest)
 
     def random(self, length: int) -> bytes:
-        call = self._item.random_calls.to_bytes(4, "big")
+        call = self._item.random_calls
         self._item.random_calls += 1
-        prefix = self._program.identity + call
-        blocks = [
-            hmac_sha256(self._item.seed, prefix + number.to_bytes(4, "big")) for number in range(-(-length // 32))
-        ]
-        return b"".join(blocks)[:length]
+        return draw_random(self._item.seed, self._program.identity, call, length)
 
     def call_program(self, program: bytes, payload: bytes, fuel: int, depth: int) -> tuple[bytes, int]:
         identity = ProgramId(program)
