@@ -4,7 +4,8 @@
         {"name", "rule", "check", "input", "expect"}         computing `check` from `input` gives `expect`
         {"name", "rule", "check", "input", "error"}]}        it must be refused, with this code
 
-Byte strings are 0x-prefixed lower-case hexadecimal; whole numbers are JSON numbers of any size.
+Byte strings are 0x-prefixed lower-case hexadecimal; whole numbers are JSON numbers of any size. A file may have a field
+"shared" of named long texts; an input "@name" stands for the one of that name.
 """
 
 from __future__ import annotations
@@ -39,27 +40,35 @@ class Subject:
     page: str
     checks: Mapping[str, Check]
     cases: Sequence[Case] = field(default_factory=tuple)
+    shared: Mapping[str, bytes] = field(default_factory=dict)
 
     def document(self) -> dict[str, Json]:
         """What the file holds. Raises AssertionError where a case ends otherwise than it says."""
-        return {
-            "subject": self.name,
-            "page": self.page,
-            "cases": [self._settle(case) for case in self.cases],
-        }
+        head = {"subject": self.name, "page": self.page}
+        shared = {"shared": plain(self.shared)} if self.shared else {}
+        return {**head, **shared, "cases": [self._settle(case) for case in self.cases]}
 
     def run(self, check: str, inputs: Mapping[str, Json]) -> dict[str, Json]:
         """``{"expect": result}`` or ``{"error": code}``, through the real code."""
+        texts = plain(self.shared)
+        whole = {name: texts[text[1:]] if _is_reference(text) else text for name, text in inputs.items()}
         try:
-            return {"expect": plain(self.checks[check](inputs))}
+            return {"expect": plain(self.checks[check](whole))}
         except CoprocessorError as error:
             return {"error": error.code}
 
     def _settle(self, case: Case) -> dict[str, Json]:
-        inputs = plain(case.input)
+        names = {text: f"@{name}" for name, text in plain(self.shared).items()}
+        inputs = {
+            name: names.get(text, text) if isinstance(text, str) else text for name, text in plain(case.input).items()
+        }
         outcome = self.run(case.check, inputs)
         assert outcome.get("error") == case.error, f"{self.name}, {case.name}: {outcome}, not {case.error}"
         return {"name": case.name, "rule": case.rule, "check": case.check, "input": inputs, **outcome}
+
+
+def _is_reference(value: Json) -> bool:
+    return isinstance(value, str) and value.startswith("@")
 
 
 def encode(document: Mapping[str, Json]) -> str:

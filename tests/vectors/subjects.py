@@ -6,10 +6,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from tests.vectors import (
+    attestation,
+    ceremony,
     commands,
     encoding,
     headers,
     inbox,
+    keys,
     labels,
     network,
     outputs,
@@ -23,8 +26,8 @@ from tests.vectors.form import Subject
 
 FOLDER = Path(__file__).parents[2] / "vectors"
 _MODULES = (
-    *(encoding, labels, network, headers, proofs, inbox, commands, state, outputs, receipts, queries),
-    private_code,
+    *(encoding, labels, network, headers, proofs, inbox, commands, state),
+    *(outputs, receipts, queries, keys, ceremony, attestation, private_code),
 )
 
 

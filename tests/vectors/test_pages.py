@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import re
@@ -9,14 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from coprocessor.attestation.verdict import TcbStatus, compute_level
 from coprocessor.chain.artifacts import load_artifact
 from coprocessor.codec.eip712 import StructType
+from coprocessor.crypto.bls import Purpose
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.labels import Label
 from coprocessor.enclave import judgement
+from coprocessor.keys.dealing import Complaint, Dealing
+from coprocessor.keys.dkg import Announcement
 from coprocessor.protocol import commands, layout, queries, receipts, statements
 from coprocessor.protocol.links import LinkKind
-from coprocessor.protocol.output_body import OutputBody
+from coprocessor.protocol.output_body import Event, LogLine, OutputBody
 from coprocessor.protocol.outputs import Status
 from coprocessor.values.network import CONTRACT_NAMES
 from tests.vectors.form import Subject
@@ -24,6 +29,8 @@ from tests.vectors.subjects import FOLDER, subjects
 
 PAGES = Path(__file__).parents[2] / "docs" / "specification"
 WITHOUT_VECTORS = {"README", "guest-abi", "http", "program-package", "python-guest"}
+WITHOUT_RULES = {"encoding", "interface", "program-package", "python-guest", "README"}
+WRITTEN_ELSEWHERE = {"private-code.md"}
 STRUCTS = (commands._TYPE, receipts._TYPE, statements._ADMISSION, statements._INPUT_KEY, statements._MASTER_KEY)
 
 
@@ -44,6 +51,9 @@ def test_a_page_names_its_vectors_and_rules_and_stands_in_the_index(name: str) -
     assert name == "README" or f"`{name}.md`" in page("README")
     named = re.findall(r"`(?:vectors/)?(\w+\.json)`", text)
     assert name in WITHOUT_VECTORS or any((FOLDER / file).is_file() for file in named), "no vector file is named"
+    assert name in WITHOUT_RULES or re.search(r"\b(PROTOCOL )?\d+\.\d", text), "no rule is cited"
+    for other in re.findall(r"`([\w-]+\.md)`", text):
+        assert (PAGES / other).is_file() or other in WRITTEN_ELSEWHERE, f"there is no {other}"
 
 
 @pytest.mark.parametrize("subject", subjects().values(), ids=list(subjects()))
@@ -114,6 +124,46 @@ def test_void_rules() -> None:
     listed = {cells[0].strip("`") for cells in rows(page("commands"), columns=2) if cells[0].startswith("`void.")}
     source = Path(inspect.getfile(judgement)).read_text() + Path(inspect.getfile(commands)).read_text()
     assert listed == set(re.findall(r'"(void\.[a-z]+)"', source))
+
+
+def test_domain_separation_tags() -> None:
+    text = page("keys")
+    assert all(f"`{purpose.value.decode()}`" in text for purpose in Purpose)
+
+
+RECORDS = [
+    ("keys", Announcement), ("keys", Dealing), ("keys", Complaint), ("outputs", Event), ("outputs", LogLine),
+]
+
+
+@pytest.mark.parametrize(("name", "record"), RECORDS, ids=lambda value: getattr(value, "__name__", value))
+def test_records(name: str, record: type) -> None:
+    """A record's fields stand on its page, in order."""
+    line = next(line for line in page(name).splitlines() if f"`{record.__name__}" in line)
+    at = [re.search(rf"\b{item.name}\b", line.split(record.__name__)[1]) for item in dataclasses.fields(record)]
+    places = [match.start() for match in at if match]
+    assert len(places) == len(at)
+    assert places == sorted(places)
+
+
+def test_levels() -> None:
+    text = page("attestation")
+    for status in TcbStatus:
+        if status is not TcbStatus.REVOKED:
+            level = compute_level(status, ())
+            assert any(f"`{status.value}`" in cells[0] and cells[1].startswith(str(level))
+                       for cells in rows(text, columns=2))
+
+
+def test_error_codes_are_real() -> None:
+    """Every code that a page names stands in the list of errors, or is a void rule or a reason of a ceremony."""
+    known = set(re.findall(r"`([a-z0-9]+\.[a-z_]+)`", (PAGES.parent / "errors.md").read_text("utf-8")))
+    for path in PAGES.glob("*.md"):
+        for code in re.findall(r"`([a-z]+\.[a-z_]+)`", path.read_text("utf-8")):
+            family = code.split(".")[0]
+            is_code = family in {name.split(".")[0] for name in known} and code not in ("abi.encode", "abi.decode")
+            if is_code and not code.endswith((".md", ".json", ".py", ".vy")):
+                assert code in known or family in ("void", "dkg"), f"{path.name}: {code}"
 
 
 def test_query_reply_fields() -> None:

@@ -1,0 +1,280 @@
+"""``vectors/keys.json``: identity, shares, key tree, tickets, release, share at rest (PROTOCOL 2.4, 8, 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from coprocessor.codec import cbor
+from coprocessor.crypto.aead import SivKey
+from coprocessor.crypto.bls import BlsPublicKey, BlsSignature, G1Element, Purpose, SecretScalar
+from coprocessor.crypto.hashing import hmac_sha256, keccak256
+from coprocessor.crypto.hkdf import hkdf_derive, hkdf_extract
+from coprocessor.crypto.hpke import SealingKey
+from coprocessor.crypto.labels import Label
+from coprocessor.enclave.sealed_share import open_share
+from coprocessor.keys.derivation import ClusterKeys, derive_cluster_keys
+from coprocessor.keys.identity import ClusterIdentity
+from coprocessor.keys.partial import PartialSignature, combine_partials, sign_partial
+from coprocessor.keys.release import (
+    KeyRequest,
+    KeyResponse,
+    build_request,
+    decode_request,
+    decode_response,
+    encode_request,
+    encode_response,
+    open_response,
+    verify_request,
+)
+from coprocessor.keys.shares import CommitteeKeys, KeyShare, Polynomial, evaluate_commitment
+from coprocessor.keys.tickets import (
+    SignedTicket,
+    Ticket,
+    decode_signed_ticket,
+    encode_signed_ticket,
+    sign_ticket,
+    verify_ticket,
+)
+from coprocessor.sandbox.drawn import derive_application_key, draw_random
+from coprocessor.values.identities import Address, ClusterId, Digest, NetworkId, ProgramId, WorkerId
+from tests.vectors import world
+from tests.vectors.form import Case, Subject, altered, plain, raw
+
+POLYNOMIAL = Polynomial([SecretScalar.derive(bytes(32), bytes((power,))) for power in range(2)])
+"""The master key of a committee of three with a threshold of two."""
+
+_COMMITMENT = POLYNOMIAL.commitment()
+COMMITTEE = CommitteeKeys(2, _COMMITMENT[0], tuple((at, evaluate_commitment(_COMMITMENT, at)) for at in (1, 2, 3)))
+SHARES = {at: KeyShare(at, POLYNOMIAL.evaluate(at), COMMITTEE) for at in (1, 2, 3)}
+IDENTITY = world.CLUSTER_KEYS.identity
+GATEKEEPERS = [world.secret(f"gatekeeper {at}") for at in (1, 2, 3)]
+TICKET = Ticket(world.NETWORK_ID, keccak256(b"nonce"), world.BLOCK_NUMBER, world.header().hash, True)
+SEALING = SealingKey(keccak256(b"sealing key of the worker"))
+
+
+def _identity(given: Mapping[str, Any]) -> ClusterIdentity:
+    network, cluster = NetworkId(raw(given["network"])), ClusterId(raw(given["cluster"]))
+    return ClusterIdentity(network, cluster, given["epoch"], given["insecure"])
+
+
+def _message(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"message": _identity(given).message()}
+
+
+def _share(given: Mapping[str, Any]) -> dict[str, Any]:
+    polynomial = Polynomial([SecretScalar.from_bytes(raw(item)) for item in given["coefficients"]])
+    share = polynomial.evaluate(given["index"])
+    return {"commitment": polynomial.commitment(), "share": share.to_bytes(), "share_key": share.public_key()}
+
+
+def _committee(given: Mapping[str, Any]) -> CommitteeKeys:
+    shares = tuple((index, BlsPublicKey(raw(key))) for index, key in given["share_keys"])
+    return CommitteeKeys(given["threshold"], BlsPublicKey(raw(given["group"])), shares)
+
+
+def _partial(given: Mapping[str, Any]) -> dict[str, Any]:
+    scalar = SecretScalar.from_bytes(raw(given["share"]))
+    return {"partial": scalar.sign(_identity(given["identity"]).message(), Purpose.CLUSTER_IDENTITY)}
+
+
+def _combine(given: Mapping[str, Any]) -> dict[str, Any]:
+    parts = [PartialSignature(index, BlsSignature(G1Element(raw(part)))) for index, part in given["partials"]]
+    combined = combine_partials(_committee(given["committee"]), _identity(given["identity"]), parts)
+    return {"signature": combined.signature, "signed": combined.signed, "culprits": combined.culprits}
+
+
+def _tree(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every key below the group's signature."""
+    identity, signature = _identity(given["identity"]), raw(given["signature"])
+    keys = derive_cluster_keys(signature, identity, raw(given["group"]))
+    secret = hkdf_extract(identity.context(Label.CLUSTER_SECRET), signature)
+    program = keys.program(ProgramId(raw(given["program"])))
+    assert ClusterKeys(secret, identity).randomness_secret == keys.randomness_secret
+    return {
+        "cluster_secret": secret,
+        "randomness": keys.randomness_secret,
+        "query_randomness": keys.query_randomness_secret,
+        "private_code_public": keys.private_code_key.public_key,
+        "state_key": program.state_key,
+        "state_nonce_key": program.state_nonce_key,
+        "state_path_key": program.state_path_key,
+        "nonce_path_key": program.nonce_path_key,
+        "input_public": program.input_key.public_key,
+        "account": program.account_key.address,
+        "query_account": program.query_account_key.address,
+        "application_secret": program.application_secret,
+    }
+
+
+def _application_key(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"key": derive_application_key(raw(given["application_secret"]), raw(given["purpose"]))}
+
+
+def _random(given: Mapping[str, Any]) -> dict[str, Any]:
+    program, position = ProgramId(raw(given["program"])), given["position"].to_bytes(4, "big")
+    seed = hmac_sha256(raw(given["randomness"]), raw(given["link_hash"]) + position + program)
+    return {"seed": seed, "bytes": draw_random(seed, program, given["call"], given["length"])}
+
+
+def _ticket(given: Mapping[str, Any]) -> dict[str, Any]:
+    signed = decode_signed_ticket(raw(given["ticket"]))
+    assert encode_signed_ticket(signed) == raw(given["ticket"])
+    check = verify_ticket(signed, [Address(raw(item)) for item in given["gatekeepers"]], given["threshold"])
+    return {"ticket": signed.ticket, "digest": signed.ticket.digest, "signed": check.signed}
+
+
+def _request(given: Mapping[str, Any]) -> dict[str, Any]:
+    request = decode_request(raw(given["request"]))
+    assert encode_request(request) == raw(given["request"])
+    verify_request(request, Address(raw(given["signer"])))
+    return {"identity": request.identity, "worker": request.worker, "digest": request.digest}
+
+
+def _response(given: Mapping[str, Any]) -> dict[str, Any]:
+    request, response = decode_request(raw(given["request"])), decode_response(raw(given["response"]))
+    assert encode_response(response) == raw(given["response"])
+    key = SealingKey(raw(given["sealing_secret"]))
+    partial = open_response(request, response, key, Address(raw(given["gatekeeper"])))
+    return {"index": partial.index, "partial": partial.signature}
+
+
+def _at_rest(given: Mapping[str, Any]) -> dict[str, Any]:
+    opened = open_share(raw(given["blob"]), raw(given["seal_key"]))
+    return {
+        "network": opened.network,
+        "signer": opened.keys.signing.address,
+        "sealing_public": opened.keys.sealing.public_key,
+        "index": opened.share.index,
+        "share": opened.share.secret.to_bytes(),
+    }
+
+
+def _tree_cases() -> list[Case]:
+    committee = {"threshold": 2, "group": COMMITTEE.group, "share_keys": [list(item) for item in COMMITTEE.shares]}
+    partials = [[at, sign_partial(SHARES[at], IDENTITY).signature] for at in (1, 2, 3)]
+    signature = combine_partials(COMMITTEE, IDENTITY, [sign_partial(SHARES[at], IDENTITY) for at in (1, 3)]).signature
+    combining = {"committee": committee, "identity": IDENTITY}
+    tree = {"signature": signature, "group": COMMITTEE.group, "identity": IDENTITY, "program": world.PROGRAM}
+    coefficients = [SecretScalar.derive(bytes(32), bytes((power,))).to_bytes() for power in range(2)]
+    wrong = [[1, partials[0][1]], [2, partials[2][1]]]
+    swapped = committee | {"share_keys": [[1, COMMITTEE.shares[1][1]], [2, COMMITTEE.shares[0][1]]]}
+    application = {"application_secret": world.PROGRAM_KEYS.application_secret, "purpose": b"backup"}
+    draw = {"randomness": world.CLUSTER_KEYS.randomness_secret, "link_hash": world.heads()[4], "position": 0}
+    draw |= {"program": world.PROGRAM, "call": 0, "length": 40}
+    secure = plain(IDENTITY) | {"insecure": False}
+    return [
+        Case("what the group key signs", "8.1", "identity", plain(IDENTITY)),
+        Case("on real hardware", "8.1", "identity", secure),
+        Case("a short cluster id", "8.1", "identity", plain(IDENTITY) | {"cluster": "0x00"}, "value.digest"),
+        Case("an epoch beyond 64 bits", "8.1", "identity", plain(IDENTITY) | {"epoch": 2**64}, "keys.epoch"),
+        Case("a share", "9.3", "share", {"coefficients": coefficients, "index": 3}),
+        Case("the share of index 0", "9.3", "share", {"coefficients": coefficients, "index": 0}, "keys.index"),
+        Case("a partial signature", "8.1", "partial", {"share": SHARES[1].secret.to_bytes(), "identity": IDENTITY}),
+        Case("parts 1 and 3", "8.1", "combine", combining | {"partials": [partials[0], partials[2]]}),
+        Case("parts 2 and 3", "8.1", "combine", combining | {"partials": partials[1:]}),
+        Case("a wrong part among three", "9.3", "combine", combining | {"partials": [wrong[1], *partials[::2]]}),
+        Case("one part", "9.2", "combine", combining | {"partials": partials[:1]}, "keys.not_enough_partials"),
+        Case("one of two is wrong", "9.3", "combine", combining | {"partials": wrong}, "keys.not_enough_partials"),
+        Case("keys that fit no polynomial", "9.3", "combine",
+             combining | {"committee": swapped, "partials": partials}, "keys.committee"),
+        Case("the identity as a key", "9.3", "combine",
+             combining | {"committee": committee | {"group": b"\xc0" + bytes(95)}, "partials": partials}, "bls.point"),
+        Case("the key tree", "8.1", "tree", tree),
+        Case("another epoch's signature", "8.1", "tree",
+             tree | {"identity": plain(IDENTITY) | {"epoch": 2}}, "bls.signature"),
+        Case("a network without simulation", "8.1", "tree", tree | {"identity": secure}, "bls.signature"),
+        Case("a program's own key", "8.1", "application_key", application),
+        Case("randomness", "5.2", "random", draw),
+        Case("the next call of random", "5.2", "random", draw | {"call": 1}),
+    ]
+
+
+def _release_cases() -> list[Case]:
+    signatures = tuple(sign_ticket(TICKET, key) for key in GATEKEEPERS)
+    signed = SignedTicket(TICKET, signatures[:2])
+    committee = {"gatekeepers": [key.address for key in GATEKEEPERS], "threshold": 2}
+    ticket = committee | {"ticket": encode_signed_ticket(signed)}
+    twice = encode_signed_ticket(SignedTicket(TICKET, (signatures[0], signatures[0])))
+    worker, enclave = WorkerId(world.WORKERS[0]), world.SIGNERS[0]
+    request = build_request(IDENTITY, worker, SEALING.public_key, signed, enclave)
+    asking = {"request": encode_request(request), "signer": enclave.address}
+    elsewhere = SignedTicket(Ticket(NetworkId(bytes(32)), *_ticket_rest()), ())
+    parts = [IDENTITY.network, IDENTITY.cluster, IDENTITY.epoch, True, worker, SEALING.public_key]
+    foreign = cbor.dumps([*parts, encode_signed_ticket(elsewhere), request.signature])
+    response = _respond(request, 1)
+    answer = {
+        "request": asking["request"],
+        "response": encode_response(response),
+        "sealing_secret": SEALING.secret,
+        "gatekeeper": GATEKEEPERS[0].address,
+    }
+    other = build_request(IDENTITY, WorkerId(world.WORKERS[1]), SEALING.public_key, signed, enclave)
+    return [
+        Case("a ticket of two gatekeepers", "2.4", "ticket", ticket),
+        Case("a ticket that one signed twice", "2.4", "ticket", ticket | {"ticket": twice}, "ticket.threshold"),
+        Case("a ticket that is none", "2.4", "ticket", ticket | {"ticket": cbor.dumps([1, 2])}, "ticket.malformed"),
+        Case("a threshold of zero", "2.4", "ticket", ticket | {"threshold": 0}, "ticket.committee"),
+        Case("a request for a key", "8.2", "request", asking),
+        Case("signed by another key", "8.2", "request",
+             asking | {"signer": GATEKEEPERS[0].address}, "release.not_the_worker"),
+        Case("with another network's ticket", "8.2", "request",
+             asking | {"request": foreign}, "release.foreign_ticket"),
+        Case("a request that is none", "8.2", "request", asking | {"request": b"\x80"}, "release.malformed"),
+        Case("a released part", "8.2", "response", answer),
+        Case("the answer to another request", "8.2", "response",
+             answer | {"request": encode_request(other)}, "release.foreign_response"),
+        Case("signed by another gatekeeper", "8.2", "response",
+             answer | {"gatekeeper": GATEKEEPERS[1].address}, "release.not_the_gatekeeper"),
+        Case("sealed to another key", "8.2", "response",
+             answer | {"sealing_secret": keccak256(b"another")}, "hpke.open"),
+        Case("a response that is none", "8.2", "response", answer | {"response": b"\x80"}, "release.malformed"),
+    ]
+
+
+def _ticket_rest() -> tuple[Digest, int, Digest, bool]:
+    return TICKET.nonce, TICKET.block_number, TICKET.block_hash, TICKET.insecure
+
+
+def _respond(request: KeyRequest, index: int) -> KeyResponse:
+    """A gatekeeper's answer with a named ephemeral key."""
+    part = sign_partial(SHARES[index], request.identity).signature
+    info = request.identity.context(Label.SEALED_PARTIAL, request.digest, bytes((index,)))
+    sealed = world.hpke_seal(part, request.sealing_key, info, "partial")
+    context = Label.RELEASE_REQUEST.context(b"", b"response", request.digest, bytes((index,)), sealed)
+    return KeyResponse(request.digest, index, sealed, GATEKEEPERS[index - 1].sign(keccak256(context)))
+
+
+def _rest_cases() -> list[Case]:
+    salt, seal_key = keccak256(b"salt of the share"), keccak256(b"seal key of the platform")
+    committee = [2, COMMITTEE.group, [[index, key] for index, key in COMMITTEE.shares]]
+    secrets = [GATEKEEPERS[0].secret, keccak256(b"sealing key of gatekeeper 1")]
+    content = cbor.dumps([world.NETWORK_ID, *secrets, 1, SHARES[1].secret.to_bytes(), *committee])
+    cipher = SivKey(hkdf_derive(seal_key, Label.SEALED_SHARE.context(b""), 32, salt))
+    blob = salt + cipher.seal(bytes(12), content, b"")
+    rest = {"blob": blob, "seal_key": seal_key}
+    return [
+        Case("a share at rest", "9.5", "share_at_rest", rest),
+        Case("on another platform", "9.5", "share_at_rest", rest | {"seal_key": bytes(32)}, "share.foreign"),
+        Case("an altered share", "9.5", "share_at_rest", rest | {"blob": altered(blob)}, "share.foreign"),
+        Case("salt alone", "9.5", "share_at_rest", rest | {"blob": salt}, "share.length"),
+    ]
+
+
+def subject() -> Subject:
+    """The file's content."""
+    checks = {
+        "identity": _message,
+        "share": _share,
+        "partial": _partial,
+        "combine": _combine,
+        "tree": _tree,
+        "application_key": _application_key,
+        "random": _random,
+        "ticket": _ticket,
+        "request": _request,
+        "response": _response,
+        "share_at_rest": _at_rest,
+    }
+    cases = [*_tree_cases(), *_release_cases(), *_rest_cases()]
+    return Subject("keys", "docs/specification/keys.md", checks, cases)
