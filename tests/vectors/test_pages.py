@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from coprocessor.attestation.verdict import TcbStatus, compute_level
+from coprocessor.attestation.verdict import (
+    DstackMeasurement,
+    NitroMeasurement,
+    SgxMeasurement,
+    SnpMeasurement,
+    TcbStatus,
+    TdxMeasurement,
+    compute_level,
+)
 from coprocessor.chain.artifacts import load_artifact
 from coprocessor.codec.eip712 import StructType
 from coprocessor.crypto.bls import Purpose
@@ -30,8 +38,9 @@ from tests.vectors.subjects import FOLDER, subjects
 PAGES = Path(__file__).parents[2] / "docs" / "specification"
 WITHOUT_VECTORS = {"README", "guest-abi", "http", "program-package", "python-guest"}
 WITHOUT_RULES = {"encoding", "interface", "program-package", "python-guest", "README"}
-WRITTEN_ELSEWHERE = {"private-code.md"}
-STRUCTS = (commands._TYPE, receipts._TYPE, statements._ADMISSION, statements._INPUT_KEY, statements._MASTER_KEY)
+WRITTEN_ELSEWHERE = {"private-code.md", "epochs.md"}
+STRUCTS = (commands._TYPE, receipts._TYPE, statements._ADMISSION, statements._INPUT_KEY, statements._MASTER_KEY,
+           statements._BOUNDARY)
 
 
 def page(name: str) -> str:
@@ -153,6 +162,16 @@ def test_levels() -> None:
             level = compute_level(status, ())
             assert any(f"`{status.value}`" in cells[0] and cells[1].startswith(str(level))
                        for cells in rows(text, columns=2))
+
+
+MEASUREMENTS = [SgxMeasurement, TdxMeasurement, DstackMeasurement, SnpMeasurement, NitroMeasurement]
+
+
+def test_measurements() -> None:
+    """Every kind of measurement with its fields in order."""
+    listed = [re.sub(r" \([^)]*\)|:.*", "", cells[1]).replace(";", ",").split(", ")
+              for cells in rows(page("attestation").split("fields of a measurement")[1], columns=2)[:5]]
+    assert listed == [[item.name for item in dataclasses.fields(kind)] for kind in MEASUREMENTS]
 
 
 def test_error_codes_are_real() -> None:
