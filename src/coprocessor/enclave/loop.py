@@ -38,7 +38,14 @@ class Core(Protocol):
 
 
 def serve(channel: socket.socket, core: Core, attester: Attester, requests: RecordTable, replies: RecordTable) -> None:
-    """Runs until the host says ``Stop`` or closes its end."""
+    """Runs until the host says ``Stop``, claims a message that is too long, or closes, be it inside a message."""
+    try:
+        _serve(channel, core, attester, requests, replies)
+    except (EOFError, ConnectionError):
+        return
+
+
+def _serve(channel: socket.socket, core: Core, attester: Attester, requests: RecordTable, replies: RecordTable) -> None:
     idle = False
     while True:
         readable, _, _ = select.select([channel], [], [], None if idle else 0)
@@ -47,7 +54,11 @@ def serve(channel: socket.socket, core: Core, attester: Attester, requests: Reco
             idle = not notices
             _send(channel, notices, replies)
             continue
-        frame = read_frame(channel, m.MAX_MESSAGE)
+        try:
+            frame = read_frame(channel, m.MAX_MESSAGE)
+        except CoprocessorError as error:  # where the next message would begin, nobody knows
+            _send(channel, [m.Failure(error.code, error.what, error.why, error.next)], replies)
+            return
         if frame is None:
             return
         try:

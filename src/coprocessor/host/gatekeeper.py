@@ -39,7 +39,7 @@ from coprocessor.host.enclave_process import EnclaveDied, EnclaveOptions, Enclav
 from coprocessor.host.feed import ChainFeed
 from coprocessor.host.folder import locked_folder
 from coprocessor.host.gatekeeper_options import GatekeeperOptions
-from coprocessor.host.http import cbor_response, json_response, serve_http
+from coprocessor.host.http import cbor_response, json_response, serve_http, taking
 from coprocessor.host.progress import Progress
 from coprocessor.host.trying import FreshEnclaveNeeded, Trying, until_first_ends
 from coprocessor.host.worker import run_until_signal
@@ -169,13 +169,13 @@ class GatekeeperHost:
 
     def _routes(self) -> list[web.RouteDef]:
         return [
-            web.get("/v1/evidence", self._on_evidence),
-            web.post("/v1/genesis", self._on_genesis),
-            web.get("/v1/genesis", self._on_outcome),
-            web.post("/v1/admit", self._on_admit),
-            web.post("/v1/ticket", self._on_ticket),
-            web.post("/v1/release", self._on_release),
-            web.get("/v1/status", self._on_status),
+            web.get("/v1/evidence", taking(self._on_evidence)),
+            web.post("/v1/genesis", taking(self._on_genesis)),
+            web.get("/v1/genesis", taking(self._on_outcome)),
+            web.post("/v1/admit", taking(self._on_admit)),
+            web.post("/v1/ticket", taking(self._on_ticket)),
+            web.post("/v1/release", taking(self._on_release)),
+            web.get("/v1/status", taking(self._on_status)),
         ]
 
     async def _on_evidence(self, request: web.Request) -> web.Response:

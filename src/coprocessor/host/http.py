@@ -6,6 +6,7 @@ An error has one form everywhere: ``{"ok": false, "code", "what", "why", "next"}
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,11 +21,23 @@ from coprocessor.values.errors import (
     CallerMisuse,
     CoprocessorError,
     EvidenceRefused,
+    InternalError,
     MalformedInput,
     PeerUnreachable,
 )
 
-__all__ = ["MAX_BODY", "PeerClient", "PeerRefused", "cbor_response", "json_response", "query_integer", "serve_http"]
+__all__ = [
+    "MAX_BODY",
+    "PeerClient",
+    "PeerRefused",
+    "cbor_response",
+    "json_response",
+    "query_integer",
+    "serve_http",
+    "taking",
+]
+
+_log = logging.getLogger("coprocessor.host")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -64,6 +77,23 @@ def query_integer(request: web.Request, name: str, maximum: int = 1 << 62) -> in
     if not text.isascii() or not text.isdigit() or len(text) > 20 or int(text) > maximum:
         raise MalformedInput("http.parameter", f"{name} must be a whole number, not {text[:40]!r}")
     return int(text)
+
+
+def taking(handler: Handler, *parameters: str) -> Handler:
+    """``handler``, for URLs whose query has no other parameters than these, each at most once."""
+
+    async def checked(request: web.Request) -> web.StreamResponse:
+        names = [name for name, _ in request.query.items()]
+        if unknown := sorted(set(names) - set(parameters)):
+            known = ", ".join(parameters) or "none"
+            what = f"there is no parameter {unknown[0][:40]!r}"
+            raise MalformedInput("http.parameter", what, next=f"parameters of this route: {known}")
+        if len(set(names)) != len(names):
+            raise MalformedInput("http.parameter", "a parameter is given twice")
+        return await handler(request)
+
+    checked.parameters = parameters  # type: ignore[attr-defined]
+    return checked
 
 
 @asynccontextmanager
@@ -173,6 +203,12 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         code = {404: "http.not_found", 405: "http.method", 413: "http.too_long"}.get(error.status, "http.refused")
         return _error_response(MalformedInput(code, f"{request.method} {request.path}: {error.reason}"), error.status)
+    except (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, ConnectionError) as error:
+        refused = MalformedInput("http.refused", "the body of the request cannot be read", str(error)[:200])
+        return _error_response(refused, 400)
+    except Exception:  # a bug of ours; who asked learns that, and no more
+        _log.exception("%s %s failed", request.method, request.path)
+        return _error_response(InternalError("http.internal", "this host failed at the request", next="report it"), 500)
 
 
 def _status_of(error: CoprocessorError) -> int:

@@ -28,7 +28,7 @@ from aiohttp import web
 from coprocessor.codec import cbor
 from coprocessor.enclave import messages as m
 from coprocessor.host.enclave_process import EnclaveProcess, EnclaveRefused
-from coprocessor.host.http import cbor_response, json_response, query_integer
+from coprocessor.host.http import cbor_response, json_response, query_integer, taking
 from coprocessor.host.store import SettledReceipt, StoredOutput
 from coprocessor.host.worker_life import WorkerLife
 from coprocessor.host.worker_options import Surroundings
@@ -66,14 +66,14 @@ class WorkerServer:
     def routes(self) -> list[web.RouteDef]:
         """For ``serve_http``."""
         return [
-            web.post("/v1/query", self._query),
-            web.get("/v1/output", self._output),
-            web.get("/v1/outputs", self._outputs),
-            web.get("/v1/receipt", self._receipt),
-            web.post("/v1/receipt", self._sign_receipt),
-            web.get("/v1/input-key", self._input_key),
-            web.get("/v1/status", self._status),
-            web.get("/network.json", self._network),
+            web.post("/v1/query", taking(self._query)),
+            web.get("/v1/output", taking(self._output, "link", "position", "cluster")),
+            web.get("/v1/outputs", taking(self._outputs, "link", "cluster")),
+            web.get("/v1/receipt", taking(self._receipt, "link", "number", "cluster")),
+            web.post("/v1/receipt", taking(self._sign_receipt)),
+            web.get("/v1/input-key", taking(self._input_key, "program", "epoch")),
+            web.get("/v1/status", taking(self._status)),
+            web.get("/network.json", taking(self._network)),
         ]
 
     # ---- queries

@@ -84,13 +84,20 @@ def exit_with_parent(parent: int) -> None:
 
 
 def serve(channel: socket.socket) -> None:
-    """Answers requests until ``Stop``, the end of the channel, or a failure after which the state may be half-way."""
+    """Answers requests until ``Stop``, the end of the channel (be it inside a request), a request that claims to be too
+    long, or a failure after which the state may be half-way."""
     engine = Engine()
     if engine.fallback_reason:
         sys.stderr.write(f"the executor drives its engine by the slow path: {engine.fallback_reason}\n")
     executor = Executor(engine, Watchdog(engine))
     while True:
-        data = read_frame(channel, MAX_EXECUTOR_MESSAGE)
+        try:
+            data = read_frame(channel, MAX_EXECUTOR_MESSAGE)
+        except MalformedInput as error:  # where the next request would begin, nobody knows
+            write_frame(channel, EXECUTOR_REPLIES.encode(ExecutorFailed(error.code, str(error), is_fatal=True)))
+            return
+        except (EOFError, ConnectionError):
+            return
         if data is None:
             return
         try:
