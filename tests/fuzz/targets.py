@@ -8,16 +8,20 @@ from tests.fuzz.targets_codec import CODEC_TARGETS
 from tests.fuzz.targets_edge import EDGE_TARGETS
 from tests.fuzz.targets_enclave import ENCLAVE_TARGETS
 from tests.fuzz.targets_keys import KEY_TARGETS
+from tests.fuzz.targets_private import PRIVATE_TARGETS
 from tests.fuzz.targets_protocol import PROTOCOL_TARGETS
 from tests.fuzz.targets_sandbox import SANDBOX_TARGETS
+from tests.fuzz.targets_vendors import VENDOR_TARGETS
 
 __all__ = ["TARGETS"]
 
 _ALL = (
     *CODEC_TARGETS,
     *CHAIN_TARGETS,
+    *VENDOR_TARGETS,
     *KEY_TARGETS,
     *PROTOCOL_TARGETS,
+    *PRIVATE_TARGETS,
     *SANDBOX_TARGETS,
     *ENCLAVE_TARGETS,
     *EDGE_TARGETS,

@@ -117,7 +117,7 @@ EDGE_TARGETS = (
         errors=(ResponseMalformed, RpcError, TransactionReverted),
         examples=250,
     ),
-    Target("event-log", _log, _log_seeds),
+    Target("contract-event", _log, _log_seeds),
     Target("revert", _revert, lambda: [abi.selector("Error(string)") + abi.encode(["string"], ["no"])], errors=()),
     Target("worker-output", lambda data: _decode_output(_URL, data), _output_seeds, examples=150),
     Target("worker-status", lambda data: _decode_status(_URL, data), lambda: [b'{"ok": true, "pid": 5}']),

@@ -60,12 +60,13 @@ def _modules() -> list[bytes]:
     return [_small(), (_FOLDER / "counter.wasm").read_bytes()]
 
 
-def _package() -> CodePackage:
+def package() -> CodePackage:
+    """A small program as it is published."""
     return CodePackage("wasm", (_FOLDER / "counter.interface.json").read_bytes(), _small())
 
 
 def _package_seeds() -> list[bytes]:
-    return [encode_package(_package())]
+    return [encode_package(package())]
 
 
 def _package_content(data: bytes) -> None:

@@ -57,7 +57,9 @@ class SnpTcb:
 
     @classmethod
     def decode(cls, data: bytes, *, is_turin: bool) -> SnpTcb:
-        """From the 8 bytes of a TCB_VERSION; Turin orders them in another way."""
+        """From the 8 bytes of a TCB_VERSION; Turin orders them in another way. Raises MalformedInput."""
+        if len(data) != 8:
+            raise _malformed(f"security versions have 8 bytes, not {len(data)}")
         if is_turin:
             return cls(data[0], data[1], data[2], data[3], data[7])
         return cls(0, data[0], data[1], data[6], data[7])
