@@ -207,12 +207,14 @@ def _judge_enclave(verdict: Verdict, policy: AttestationPolicy, report_data: byt
 def _judge_platform(verdict: Verdict, policy: AttestationPolicy) -> list[EvidenceRefused]:
     found = []
     if verdict.status not in policy.statuses or verdict.level > policy.maximum_level:
-        what = f"the platform is {verdict.status.value}, level {verdict.level}"
+        standing = f"{verdict.status.value}, level {verdict.level}"
         why = f"the greatest accepted level is {policy.maximum_level}; advisories: {', '.join(verdict.advisories)}"
         if verdict.status in _OUT_OF_DATE:
-            found.append(_refuse("attestation.tcb_out_of_date", what, why, "update firmware and microcode"))
+            next_step = "update firmware and microcode"
+            found.append(_refuse("attestation.tcb_out_of_date", f"the platform is {standing}", why, next_step))
         else:
-            found.append(_refuse("attestation.tcb_status", what, why, "change the settings that the advisories name"))
+            next_step = "change the settings that the advisories name"
+            found.append(_refuse("attestation.tcb_status", f"the platform is {standing}", why, next_step))
     advisories = sorted(policy.refused_advisories.intersection(verdict.advisories))
     if advisories:
         found.append(
