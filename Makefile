@@ -5,7 +5,7 @@
 #   make bench BENCH="--only commands,gas --quick"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check contracts guest lock install clean
+.PHONY: help demo test golden bench check contracts guest lock install clean
 
 PYTHON ?=
 VENV ?= .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
@@ -28,6 +28,7 @@ help:
 	@echo "make demo       run the auction end to end: deploy, sealed bids, a killed worker, a verified receipt"
 	@echo "make test       all tests"
 	@echo "make bench      measure this machine; results and plots go to bench/results"
+	@echo "make golden     the golden corpus of guest programs under every setting (about 15 minutes)"
 	@echo "make check      lint and types"
 	@echo "make install    the command $(BIN)/phat, ready to use"
 	@echo "make contracts  compile the Vyper contracts into the package"
@@ -43,6 +44,9 @@ test: $(DEVELOPMENT)
 
 bench: $(DEVELOPMENT)
 	@$(BIN)/python -m bench $(BENCH)
+
+golden: $(DEVELOPMENT)
+	@GOLDEN=all $(BIN)/python -m pytest -v tests/golden
 
 check: $(DEVELOPMENT)
 	@$(BIN)/ruff check .

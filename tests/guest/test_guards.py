@@ -21,6 +21,7 @@ TIME = "replicas share no clock: use self.env.timestamp"
 ENTROPY = "replicas must draw alike: use self.env.random()"
 FILES = "a program has no files"
 SYSTEM = "a program has no operating system"
+WAITS = "a call runs alone, so nobody would ever end this wait"
 
 REFUSED = {
     "import time; time.time()": ("time.time", TIME),
@@ -41,6 +42,8 @@ REFUSED = {
     "import datetime; datetime.datetime.utcnow()": ("datetime.utcnow", TIME),
     "import datetime; datetime.datetime.today()": ("datetime.today", TIME),
     "import datetime; datetime.date.today()": ("date.today", TIME),
+    "import time; time.get_clock_info('time')": ("time.get_clock_info", TIME),
+    "import queue; queue.Queue().get(timeout=1)": ("time.monotonic", TIME),
     "import os; os.urandom(4)": ("os.urandom", ENTROPY),
     "import secrets; secrets.token_hex(4)": ("secrets.token_hex", ENTROPY),
     "import secrets; secrets.randbelow(4)": ("secrets.randbelow", ENTROPY),
@@ -53,6 +56,9 @@ REFUSED = {
     "import random; random.seed(3)": ("random.seed", ENTROPY),
     "from random import choice; choice([1])": ("random.choice", ENTROPY),
     "import random; random.Random()": ("random.Random() without a seed", ENTROPY),
+    "import _random; _random.Random()": ("random.Random() without a seed", ENTROPY),
+    "import posix; posix.urandom(4)": ("os.urandom", ENTROPY),
+    "import random; random._urandom(4)": ("os.urandom", ENTROPY),
     "import random; random.SystemRandom().random()": ("random.SystemRandom", ENTROPY),
     "import random; random.SystemRandom().randrange(5)": ("random.SystemRandom", ENTROPY),
     "open('/etc/passwd')": ("open", FILES),
@@ -73,6 +79,13 @@ REFUSED = {
     "input()": ("input", SYSTEM),
     "breakpoint()": ("breakpoint", SYSTEM),
     "import threading; threading.Thread(target=print).start()": ("threading.Thread.start", "a call runs alone"),
+    "import threading; lock = threading.Lock(); lock.acquire(); lock.acquire()": ("waiting for a lock", WAITS),
+    "import threading; lock = threading.Lock(); lock.acquire()\nwith lock: pass": ("waiting for a lock", WAITS),
+    "import threading; threading.Event().wait()": ("waiting for a lock", WAITS),
+    "import queue; queue.Queue().get()": ("waiting for a lock", WAITS),
+    "import queue; queue.SimpleQueue().get()": ("waiting for a queue", WAITS),
+    "import sys; sys.stdin.read()": ("reading from the standard input", "pass arguments"),
+    "import sys; sys.__stdin__.readline()": ("reading from the standard input", "pass arguments"),
     "import _thread; _thread.start_new_thread(print, ())": ("start_new_thread", "a call runs alone"),
 }  # fmt: skip
 
@@ -91,6 +104,13 @@ WORKING = {
     "import uuid; R = uuid.uuid5(uuid.NAMESPACE_DNS, 'x').version": "5",
     "import warnings; warnings.warn('w'); R = 1": "1",
     "import gc; R = gc.isenabled()": "False",
+    "import threading; lock = threading.Lock()\nwith lock: R = lock.locked(), lock.acquire(False)": "(True, False)",
+    "import threading; lock = threading.RLock()\nwith lock, lock: R = threading.active_count()": "1",
+    "import queue; q = queue.Queue(); q.put(1); R = q.get(), q.empty()": "(1, True)",
+    "import queue; q = queue.SimpleQueue(); q.put(1); R = q.get(), q.empty()": "(1, True)",
+    "import sys; R = sys.__stdout__.write('to the log')": "10",
+    "import ast; R = ast.unparse(ast.parse('a+1'))": "a + 1",
+    "import sys; sys.set_int_max_str_digits(0); R = len(str(10**20000)), int('9' * 20000) % 7": "(20001, 1)",
     "R = eval('1+1')": "2",
 }  # fmt: skip
 

@@ -49,6 +49,21 @@ def test_a_project_of_many_files(guest_world: GuestWorld) -> None:
     assert query(program, "fail").text == "ValueError: from the helper (helpers.py:3)"
 
 
+@pytest.mark.parametrize("name", ["token.py", "json.py", "collections/abc.py", "phat.py"])
+def test_a_module_that_the_library_would_hide_is_refused(guest_world: GuestWorld, name: str) -> None:
+    """Such a contract would be looked for in the library's module, and such a helper never be imported."""
+    module = name.removesuffix(".py").replace("/", ".")
+    for bundle in (Bundle(name, {name: COUNTER}, {}), Bundle("main.py", {"main.py": COUNTER, name: ""}, {})):
+        with pytest.raises(LoadFailed) as caught:
+            guest_world.load_bundle(encode_bundle(bundle))
+        assert f"{name}: Python's library has a module {module} too" in str(caught.value)
+
+
+def test_a_module_may_have_a_name_of_the_guests_own(guest_world: GuestWorld) -> None:
+    program = guest_world.load_bundle(encode_bundle(Bundle("app.py", {"app.py": COUNTER}, {})))
+    assert command(program, "up").value == 1
+
+
 def refused(world: World, source: str) -> str:
     with pytest.raises(LoadFailed) as caught:
         world.load(
@@ -188,13 +203,6 @@ def test_hostile_bundles(guest_world: GuestWorld, name: str) -> None:
     with pytest.raises(LoadFailed) as caught:
         guest_world.load_bundle(bundle)
     assert message in str(caught.value)
-
-
-def test_modules_of_a_bundle_cannot_replace_the_library(guest_world: GuestWorld) -> None:
-    program = guest_world.load_files(
-        {"contract.py": COUNTER, "json.py": "raise ValueError", "phat.py": "raise ValueError"}
-    )
-    assert command(program, "up").value == 1
 
 
 def test_encoding_is_deterministic_and_checked() -> None:

@@ -165,3 +165,20 @@ def test_frames() -> None:
         with pytest.raises(EOFError):
             read_frame(theirs, 5)
         assert read_frame(theirs, 5) is None
+
+
+@pytest.mark.parametrize(
+    "lost", ["class A:\n    def __del__(self): 1 / 0\nA()", "sys.excepthook(ValueError, ValueError(), None)"]
+)
+def test_process_ends_where_an_error_would_be_lost(lost: str) -> None:
+    """A callback that C code cannot make leaves nothing but such an error."""
+    script = f"""
+import sys
+from coprocessor.sandbox.executor_process import exit_on_lost_errors
+exit_on_lost_errors()
+{lost}
+print("goes on")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Error" in done.stderr

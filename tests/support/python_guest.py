@@ -33,6 +33,6 @@ def compiled_python_guest(engine: Engine) -> CompiledModule:
 def _target(engine: Engine) -> Path:
     options = engine.options
     variant = f"{options.optimization}-{options.is_interruptible}-{options.copy_on_write}"
-    variant += f"-{options.target}-{options.traps_by_signal}-{options.is_pooling}"
+    variant += f"-{options.target}-{options.traps_by_signal}"
     key = sha256(compute_runtime_id(engine_version(), (guest_digest(),)) + variant.encode()).hex()[:32]
     return ROOT / ".cache" / "wasm" / f"cpython-{key}.compiled"

@@ -7,7 +7,7 @@ import sys
 from guest_runtime import guards, preload
 from guest_runtime.importer import BundleImporter
 from guest_runtime.server import Server
-from guest_runtime.streams import LogStream
+from guest_runtime.streams import LogStream, NoInput
 from wit_world.imports import host
 
 preload.run()
@@ -17,7 +17,8 @@ _importer = BundleImporter()
 _server = Server(host, _importer, _log)
 
 guards.install()
-sys.stdout = sys.stderr = _log
+sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = _log  # type: ignore[misc, assignment]
+sys.stdin = sys.__stdin__ = NoInput()  # type: ignore[misc, assignment]
 sys.meta_path[:] = [_importer]
 sys.path.clear()
 sys.path_hooks.clear()

@@ -15,7 +15,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from coprocessor.sandbox.engine import Engine
 from coprocessor.sandbox.executor import Executor
@@ -31,7 +32,7 @@ from coprocessor.sandbox.native_stack import run_on_guest_stack
 from coprocessor.sandbox.reticence import keep_silent
 from coprocessor.values.errors import MalformedInput
 
-__all__ = ["Watchdog", "exit_with_parent", "main", "serve"]
+__all__ = ["Watchdog", "exit_on_lost_errors", "exit_with_parent", "main", "serve"]
 
 _REPEAT_SECONDS: Final = 0.01
 """A program called after the first interruption would not notice it, so the watchdog interrupts again."""
@@ -83,6 +84,23 @@ def exit_with_parent(parent: int) -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
+def exit_on_lost_errors() -> None:
+    """Ends this process at once where Python would only print an error and go on.
+
+    A function of the host that could not even be called, for want of memory, would otherwise look to the guest as if
+    it had answered: this machine's memory would decide an outcome (PROTOCOL 5.3).
+    """
+    shown = (sys.excepthook, sys.unraisablehook)
+
+    def stop(show: Any, *lost: Any) -> None:
+        try:
+            show(*lost)
+        finally:
+            os._exit(1)
+
+    sys.excepthook, sys.unraisablehook = (partial(stop, show) for show in shown)
+
+
 def serve(channel: socket.socket) -> None:
     """Answers requests until ``Stop``, the end of the channel (be it inside a request), a request that claims to be too
     long, or a failure after which the state may be half-way."""
@@ -121,6 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     keep_silent()
     exit_with_parent(os.getppid())
+    exit_on_lost_errors()
     with socket.socket(fileno=options.fd) as channel:
         run_on_guest_stack(serve, channel)
     return 0

@@ -15,6 +15,7 @@ import gc
 import io
 import logging
 import os
+import queue
 import random
 import secrets
 import sys
@@ -33,10 +34,11 @@ _ENTROPY = "replicas must draw alike: use self.env.random() or self.env.random_b
 _FILES = "a program has no files: keep state in fields, and ship data with the program for phat.read_data(path)"
 _SYSTEM = "a program has no operating system, so no files, processes or environment"
 _THREADS = "a call runs alone, without threads"
+_WAITS = "a call runs alone, so nobody would ever end this wait"
 
 _CLOCKS = [
     "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time",
-    "process_time_ns", "sleep", "clock_gettime", "clock_gettime_ns", "thread_time", "thread_time_ns",
+    "process_time_ns", "sleep", "clock_gettime", "clock_gettime_ns", "thread_time", "thread_time_ns", "get_clock_info",
 ]  # fmt: skip
 _OS_KEPT = {"fspath", "fsencode", "fsdecode", "PathLike", "strerror", "error", "stat_result", "terminal_size"}
 _RANDOM_KEPT = {"Random", "SystemRandom"}
@@ -49,8 +51,11 @@ def install() -> None:
     _guard_files()
     _refuse(threading.Thread, ["start"], _THREADS, "threading.Thread")
     _refuse(sys.modules["_thread"], ["start_new_thread", "start_new", "start_joinable_thread"], _THREADS, "_thread")
+    _guard_waits()
     _still_logging()
     _refuse(builtins, ["input", "breakpoint"], _SYSTEM, "")
+    _refuse(sys, ["_baserepl", "_debugmallocstats"], _SYSTEM, "sys")
+    _replace_aliases()
 
 
 def _refusal(name: str, reason: str, kind: type[Unavailable] = Unavailable) -> Callable[..., NoReturn]:
@@ -61,10 +66,27 @@ def _refusal(name: str, reason: str, kind: type[Unavailable] = Unavailable) -> C
     return refuse
 
 
+_refused: list[tuple[object, Callable[..., NoReturn]]] = []
+"""What was replaced, and by what."""
+
+
 def _refuse(owner: Any, names: list[str], reason: str, prefix: str, kind: type[Unavailable] = Unavailable) -> None:
     for name in names:
         if hasattr(owner, name):
-            setattr(owner, name, _refusal(f"{prefix}.{name}".lstrip("."), reason, kind))
+            refusal = _refusal(f"{prefix}.{name}".lstrip("."), reason, kind)
+            _refused.append((getattr(owner, name), refusal))
+            setattr(owner, name, refusal)
+
+
+def _replace_aliases() -> None:
+    """Modules that took a function by name before it was replaced, as ``queue`` takes ``time.monotonic``."""
+    replaced = {id(original): (original, refusal) for original, refusal in _refused}
+    for module in list(sys.modules.values()):
+        for name, value in list(vars(module).items()):
+            original, refusal = replaced.get(id(value), (None, None))
+            if refusal is not None and value is original:
+                setattr(module, name, refusal)
+    _refused.clear()
 
 
 def _guard_time() -> None:
@@ -79,6 +101,27 @@ def _guard_time() -> None:
         {name: classmethod(_refusal(f"datetime.{name}", _TIME)) for name in ("now", "utcnow", "today")},
     )
     _patch_type(datetime.date, {"today": classmethod(_refusal("date.today", _TIME))})
+
+
+def _guard_waits() -> None:
+    """Locks and queues work as long as nobody has to wait; a wait would have no end."""
+    lock = type(sys.modules["_thread"].allocate_lock())
+    take, get = lock.acquire, queue.SimpleQueue.get
+
+    def acquire(self: Any, blocking: bool = True, timeout: float = -1) -> bool:
+        if take(self, False):
+            return True
+        if blocking:
+            raise Unavailable(f"waiting for a lock is not available: {_WAITS}")
+        return False
+
+    def get_item(self: Any, block: bool = True, timeout: float | None = None) -> Any:
+        if block and self.empty():
+            raise Unavailable(f"waiting for a queue is not available: {_WAITS}")
+        return get(self, False)
+
+    _patch_type(lock, dict.fromkeys(("acquire", "acquire_lock", "__enter__"), acquire))
+    _patch_type(queue.SimpleQueue, {"get": get_item})
 
 
 def _still_logging() -> None:
@@ -117,6 +160,7 @@ def _guard_entropy() -> None:
         original_seed(self, a, version)
 
     random.Random.seed = seed
+    sys.modules["_random"].Random = random.Random
     module_functions = [name for name in random.__all__ if name not in _RANDOM_KEPT]
     _refuse(random, module_functions, _ENTROPY, "random")
     _refuse(random.SystemRandom, ["random", "getrandbits", "randbytes", "seed"], _ENTROPY, "random.SystemRandom")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Mapping, Sequence
 from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 
 from phat.bundle import Bundle, module_name
+from phat.errors import Refused
 
 _INSTEAD = {
     "asyncio": "a call runs alone: write plain functions",
@@ -36,9 +38,16 @@ class BundleImporter(MetaPathFinder, InspectLoader):
         self._data: Mapping[str, bytes] = {}
 
     def open(self, bundle: Bundle) -> None:
-        """Makes the modules of ``bundle`` importable."""
+        """Makes the modules of ``bundle`` importable.
+
+        Raises:
+            Refused: a module has the name of one that is there already, and so could never be imported.
+        """
+        sys.modules.pop("app", None)  # this guest's own, a likely name for an author's module
         for path, source in bundle.files.items():
             name, is_package = module_name(path)
+            if name in sys.modules:
+                raise Refused(f"{path}: Python's library has a module {name} too, which would hide it: rename the file")
             self._modules[name] = (path, source, is_package)
         self._data = bundle.data
 

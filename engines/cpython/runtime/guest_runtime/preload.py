@@ -17,8 +17,8 @@ xml.etree.ElementTree zlib zoneinfo phat
 
 # Used by the modules above when they run, not when they are imported.
 _BEHIND = """
-_bisect _blake2 _csv _datetime _decimal _elementtree _heapq _hmac _json _md5 _opcode _pickle _pydecimal _queue
-_random _sha1 _sha2 _sha3 _statistics _string _strptime _struct _suggestions _symtable _zoneinfo pyexpat
+_ast_unparse _bisect _blake2 _csv _datetime _decimal _elementtree _heapq _hmac _json _md5 _opcode _pickle _pydecimal
+_pylong _queue _random _sha1 _sha2 _sha3 _statistics _string _strptime _struct _suggestions _symtable _zoneinfo pyexpat
 encodings.ascii encodings.base64_codec encodings.cp1252 encodings.hex_codec encodings.idna encodings.latin_1
 encodings.punycode encodings.raw_unicode_escape encodings.unicode_escape encodings.utf_16 encodings.utf_16_be
 encodings.utf_16_le encodings.utf_32 encodings.utf_8_sig

@@ -1,11 +1,25 @@
-"""``print`` inside a program: lines go to the program's log."""
+"""The standard streams of a program: what is printed goes to the program's log, and there is nothing to read."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
 
+from phat.errors import Unavailable
+
 _INFO = 1
+
+
+class NoInput(io.TextIOBase):
+    """The standard input of a program that has none."""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> str:
+        raise Unavailable("reading from the standard input is not available: pass arguments to the method")
+
+    readline = read
 
 
 class LogStream(io.TextIOBase):
