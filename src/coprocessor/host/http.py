@@ -203,7 +203,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         code = {404: "http.not_found", 405: "http.method", 413: "http.too_long"}.get(error.status, "http.refused")
         return _error_response(MalformedInput(code, f"{request.method} {request.path}: {error.reason}"), error.status)
-    except (aiohttp.ClientError, aiohttp.http_exceptions.HttpProcessingError, ConnectionError) as error:
+    except web.RequestPayloadError as error:
         refused = MalformedInput("http.refused", "the body of the request cannot be read", str(error)[:200])
         return _error_response(refused, 400)
     except Exception:  # a bug of ours; who asked learns that, and no more
