@@ -36,12 +36,13 @@ EXAMPLES: dict[str, dict[str, str]] = {
 """A valid query of each route that takes parameters."""
 
 WRONG_VALUES = (
-    "", " ", "-1", "+1", "1.0", "1e3", "0x", "0x1", "abc", "null", "true", "[1]", "\0", "é", "\u0661", "\uff11", "9" * 19,
-    "9" * 400, "0x" + "11" * 31, "0x" + "11" * 33, "0x" + "zz" * 32, "11" * 32, "0X" + "11" * 32, "x" * 4000,
+    "", " ", "-1", "+1", "1.0", "1e3", "0x", "0x1", "abc", "null", "true", "[1]", "\0", "é", "\u0661", "\uff11",
+    "9" * 19,    "9" * 400, "0x" + "11" * 31, "0x" + "11" * 33, "0x" + "zz" * 32, "11" * 32, "0X" + "11" * 32, "x" * 4000,
 )  # fmt: skip
 BODIES = (
     b"", b"\0", b"{}", b"null", b"\xff" * 100, b"\x81" * 5000, b"\x9b" + b"\xff" * 8, b"\x5b\x7f" + b"\xff" * 7,
-    b"[" * 90000,     cbor.dumps(["Nobody"]), cbor.dumps(["Stop"]), cbor.dumps([bytes(31), b""]), cbor.dumps([bytes(32), 5]),
+    b"[" * 90000,     cbor.dumps(["Nobody"]), cbor.dumps(["Stop"]), cbor.dumps([bytes(31), b""]),
+    cbor.dumps([bytes(32), 5]),
     cbor.dumps([bytes(32), b"", b""]), cbor.dumps({"program": bytes(32)}), cbor.dumps([bytes(32), b"sealed"]),
     cbor.dumps(["MakeReceipt", 2**64 - 1, b"\xff" * 32]), cbor.dumps(["MakeReceipt", 5, 5]), bytes(MAX_BODY),
 )  # fmt: skip
@@ -188,12 +189,15 @@ def test_methods_routes_and_encodings(role: str, scene: Scene, tmp_path: Path) -
             for method in ("PUT", "DELETE", "PATCH", "OPTIONS"):
                 check_refusal(method, *await ask(session, method, hosts.url + route.path))
         posts = [route.path for route in hosts.routes if route.method == "POST"]
+        hosts_own = aiohttp.TCPConnector(force_close=True)  # after a body that does not end, a connection is of no use
         bomb = zlib.compress(bytes(64 << 20))
-        for encoding, body in (("gzip", b"no gzip"), ("deflate", b"\x78\x9c\xff\xff"), ("deflate", bomb), ("br", b"x")):
-            for path in posts:
-                headers = {"Content-Encoding": encoding}
-                status, found = await ask(session, "POST", hosts.url + path, data=body, headers=headers)
-                check_refusal((path, encoding), status, found)
+        encoded = (("gzip", b"no gzip"), ("deflate", b"\x78\x9c\xff\xff"), ("deflate", bomb), ("br", b"x"))
+        async with aiohttp.ClientSession(connector=hosts_own) as fresh:
+            for encoding, body in encoded:
+                for path in posts:
+                    headers = {"Content-Encoding": encoding}
+                    status, found = await ask(fresh, "POST", hosts.url + path, data=body, headers=headers)
+                    check_refusal((path, encoding), status, found)
 
     converse(role, scene, tmp_path, talk)
 
