@@ -37,7 +37,8 @@ EXAMPLES: dict[str, dict[str, str]] = {
 
 WRONG_VALUES = (
     "", " ", "-1", "+1", "1.0", "1e3", "0x", "0x1", "abc", "null", "true", "[1]", "\0", "é", "\u0661", "\uff11",
-    "9" * 19,    "9" * 400, "0x" + "11" * 31, "0x" + "11" * 33, "0x" + "zz" * 32, "11" * 32, "0X" + "11" * 32, "x" * 4000,
+    "9" * 19, "9" * 400, "0x" + "11" * 31,
+    "0x" + "11" * 33, "0x" + "zz" * 32, "11" * 32, "0X" + "11" * 32, "x" * 4000,
 )  # fmt: skip
 BODIES = (
     b"", b"\0", b"{}", b"null", b"\xff" * 100, b"\x81" * 5000, b"\x9b" + b"\xff" * 8, b"\x5b\x7f" + b"\xff" * 7,
@@ -74,6 +75,7 @@ async def ask(session: aiohttp.ClientSession, method: str, url: str, **more: Any
         body = await response.read()
         if response.content_type == "application/cbor":
             return response.status, {"ok": True, "bytes": len(body)}
+        assert response.content_type == "application/json", (response.status, body[:300], more)
         return response.status, json.loads(body)
 
 
@@ -191,7 +193,7 @@ def test_methods_routes_and_encodings(role: str, scene: Scene, tmp_path: Path) -
         posts = [route.path for route in hosts.routes if route.method == "POST"]
         hosts_own = aiohttp.TCPConnector(force_close=True)  # after a body that does not end, a connection is of no use
         bomb = zlib.compress(bytes(64 << 20))
-        encoded = (("gzip", b"no gzip"), ("deflate", b"\x78\x9c\xff\xff"), ("deflate", bomb), ("br", b"x"))
+        encoded = (("gzip", b"no gzip"), ("deflate", b"\x78\x9c\xff\xff"), ("deflate", bomb))
         async with aiohttp.ClientSession(connector=hosts_own) as fresh:
             for encoding, body in encoded:
                 for path in posts:
@@ -203,6 +205,7 @@ def test_methods_routes_and_encodings(role: str, scene: Scene, tmp_path: Path) -
 
 
 RAW = (
+    b"POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx",
     b"", b"\0" * 100, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
     b"GET /" + b"a" * 20000,
     b"GET /v1/status HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 20000, b"GET /v1/status HTTP/1.1\r\nHost\r\n\r\n",
