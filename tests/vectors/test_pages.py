@@ -24,7 +24,7 @@ from coprocessor.codec.eip712 import StructType
 from coprocessor.crypto.bls import Purpose
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.labels import Label
-from coprocessor.enclave import judgement
+from coprocessor.enclave import judgement, messages
 from coprocessor.keys.dealing import Complaint, Dealing
 from coprocessor.keys.dkg import Announcement
 from coprocessor.protocol import commands, layout, queries, receipts, statements
@@ -153,6 +153,17 @@ def test_records(name: str, record: type) -> None:
     places = [match.start() for match in at if match]
     assert len(places) == len(at)
     assert places == sorted(places)
+
+
+WIRE = (messages.MakeReceipt, messages.SignedReceipt, messages.Admit, messages.AdmissionSigned, messages.Genesis,
+        messages.GiveTicket, messages.TicketGiven, messages.Release, messages.Released)
+
+
+def test_records_over_http() -> None:
+    table = page("http").split("## Records")[1].split("## JSON")[0]
+    listed = {cells[0].strip("`"): re.sub(r" \([^)]*\)|:.*| over .*", "", cells[1]).split(", ")
+              for cells in rows(table, columns=2) if cells[0].startswith("`")}
+    assert listed == {kind.__name__: [item.name for item in dataclasses.fields(kind)] for kind in WIRE}
 
 
 def test_levels() -> None:
