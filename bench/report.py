@@ -131,7 +131,7 @@ def _target_row(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _section(benchmark: dict[str, Any]) -> list[str]:
-    lines = [f"## {benchmark['name']}", "", f"{benchmark['purpose'].capitalize()}.", ""]
+    lines = [f"## {benchmark['name']}", "", f"{benchmark['purpose'][:1].upper()}{benchmark['purpose'][1:]}.", ""]
     if benchmark["error"]:
         return [*lines, f"**Failed:** {benchmark['error']}"]
     lines += _largest_steps(benchmark["figures"]) if benchmark["name"] == "profile" else []

@@ -27,8 +27,7 @@ class Scene:
         self.quick = quick
         self._echo = echo
         self._began = time.monotonic()
-        self._stack = ExitStack()
-        self._networks: dict[str, BenchNetwork] = {}
+        self._networks: dict[str, tuple[BenchNetwork, ExitStack]] = {}
         self._count = 0
 
     def __enter__(self) -> Scene:
@@ -52,25 +51,32 @@ class Scene:
 
     def network(self, language: str) -> BenchNetwork:
         """The network with that language's token, started on first use; the others are frozen meanwhile."""
-        for other, running in self._networks.items():
+        for other, (running, _) in self._networks.items():
             if other != language:
                 running.freeze()
         if language in self._networks:
-            self._networks[language].thaw()
-        else:
-            self.say(f"  starting a network for the {language} token")
-            context = running_network(self.new_folder(f"net-{language}"), language)
-            self._networks[language] = self._stack.enter_context(context)
-        return self._networks[language]
+            network = self._networks[language][0]
+            network.thaw()
+            return network
+        self.say(f"  starting a network for the {language} token")
+        with ExitStack() as stack:
+            network = stack.enter_context(running_network(self.new_folder(f"net-{language}"), language))
+            self._networks[language] = network, stack.pop_all()
+        return network
 
     def rest(self) -> None:
         """Freezes all networks: what is measured next needs none of them."""
-        for running in self._networks.values():
+        for running, _ in self._networks.values():
             running.freeze()
 
+    def stop_network(self, language: str) -> None:
+        """Stops that network where it runs; a later use starts a new one."""
+        if language in self._networks:
+            network, stack = self._networks.pop(language)
+            network.thaw()
+            stack.close()
+
     def stop_networks(self) -> None:
-        """Stops all networks; a later use starts new ones."""
-        for running in self._networks.values():
-            running.thaw()
-        self._networks.clear()
-        self._stack.close()
+        """Stops all networks."""
+        for language in list(self._networks):
+            self.stop_network(language)
