@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -31,6 +32,8 @@ from coprocessor.protocol import commands, layout, queries, receipts, statements
 from coprocessor.protocol.links import LinkKind
 from coprocessor.protocol.output_body import Event, LogLine, OutputBody
 from coprocessor.protocol.outputs import Status
+from coprocessor.sandbox import runtime
+from coprocessor.sandbox.host_functions import PRICES
 from coprocessor.values.network import CONTRACT_NAMES
 from tests.vectors.form import Subject
 from tests.vectors.subjects import FOLDER, subjects
@@ -164,6 +167,25 @@ def test_records_over_http() -> None:
     listed = {cells[0].strip("`"): re.sub(r" \([^)]*\)|:.*| over .*", "", cells[1]).split(", ")
               for cells in rows(table, columns=2) if cells[0].startswith("`")}
     assert listed == {kind.__name__: [item.name for item in dataclasses.fields(kind)] for kind in WIRE}
+
+
+def test_prices_of_host_functions() -> None:
+    text = page("guest-abi")
+    listed = {cells[0].strip("`").split("(")[0]: cells[2] for cells in rows(text, columns=3) if "(" in cells[0]}
+    for name, price in PRICES.items():
+        if name in listed:
+            numbers = [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", listed[name])]
+            assert numbers[: 1 + bool(price.per_byte)] == [price.base, price.per_byte][: 1 + bool(price.per_byte)], name
+    assert {"kv_scan_entry", *listed} == set(PRICES)
+
+
+def test_parts_of_the_runtime_id() -> None:
+    table = page("guest-abi").split("## Runtime id")[1].split("## Programs")[0]
+    listed = [cells[0].strip("`") for cells in rows(table, columns=2)[1:]]
+    made: list[dict[str, object]] = []
+    with patch.object(runtime.cbor, "dumps", side_effect=lambda content: made.append(content) or b""):
+        runtime.compute_runtime_id("1", ())
+    assert list(made[0]) == listed
 
 
 def test_levels() -> None:
