@@ -150,11 +150,12 @@ class Chain:
 
     def save(self) -> None:
         """Make the pool durable. Raises DiskFailed; nothing has changed then."""
+        waiting = self._waiting()
         try:
             self._save_pool()
             self._database.commit(PersistPoint.NODE_POOL)
         except BaseException:
-            self._roll_back()
+            self._roll_back(waiting)
             raise
 
     def forget_unsaved(self) -> None:
@@ -166,18 +167,19 @@ class Chain:
     def mine(self, with_transactions: bool = True) -> Block:
         """Append one block, empty if nothing waits, and make it durable with the rest of the pool."""
         while True:
+            waiting = self._waiting()
             try:
                 block = self._append(self.pool if with_transactions else None)
                 self._save_pool()
                 self._database.commit(PersistPoint.NODE_BLOCK)
                 return block
             except ExecutionCrashed as error:
-                self._roll_back()
+                self._roll_back(waiting)
                 _logger.error("%s", error)
                 self.pool.remove([error.transaction_hash])
                 self._database.remove_from_pool([error.transaction_hash])
             except BaseException:
-                self._roll_back()
+                self._roll_back(waiting)
                 raise
 
     def mine_waiting(self) -> None:
@@ -200,12 +202,12 @@ class Chain:
 
     def increase_time(self, seconds: int) -> int:
         """Shift the clock of later blocks; the whole shift, seconds."""
-        offset = self._get_integer(_SETTING_TIME_OFFSET) + seconds
+        offset, waiting = self._get_integer(_SETTING_TIME_OFFSET) + seconds, self._waiting()
         try:
             self._set_integer(_SETTING_TIME_OFFSET, offset)
             self._database.commit(PersistPoint.NODE_TIME)
         except BaseException:
-            self._roll_back()
+            self._roll_back(waiting)
             raise
         return offset
 
@@ -239,6 +241,7 @@ class Chain:
                 f"reorg depth {depth} would take back finalized block {fork + 1}: "
                 f"latest is {self.head.header.number}, finalized is {self.finalized_number}",
             )
+        waiting = self._waiting()
         try:
             rows = self._database.get_transactions(fork + 1, fork + depth)
             self._database.remove_blocks_above(fork)
@@ -251,7 +254,7 @@ class Chain:
             self._save_pool()
             self._database.commit(PersistPoint.NODE_REORGANISATION)
         except BaseException:
-            self._roll_back()
+            self._roll_back(waiting)
             raise
         return blocks
 
@@ -359,9 +362,11 @@ class Chain:
             )
             self.pool.unsaved.clear()
 
-    def _roll_back(self) -> None:
-        """Return to what the database holds; transactions that wait in memory stay, to be saved anew."""
-        waiting = [entry.transaction for entry in self.pool]
+    def _waiting(self) -> list[Transaction]:
+        return [entry.transaction for entry in self.pool]
+
+    def _roll_back(self, waiting: list[Transaction]) -> None:
+        """Return to what the database holds; what waited before the attempt waits again, to be saved anew."""
         self._database.rollback()
         self.head = self._load_head()
         self.pool.clear()

@@ -16,6 +16,7 @@ _REFUSED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR})
 _SQLITE_REFUSED = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN})
 _SQLITE_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _SQLITE_DISK = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOLFS})
+_NO_TEXT = "Could not decode to UTF-8"
 _PRIMARY = 0xFF
 """Bits of an extended result code that tell its kind."""
 
@@ -42,7 +43,9 @@ def explain_os_error(path: Path, error: OSError) -> DiskFailed:
 def explain_sqlite_error(path: Path, error: sqlite3.Error) -> DiskFailed | None:
     """The failure that a statement on the database ``path`` met, or None where the disk is not to blame."""
     number = getattr(error, "sqlite_errorcode", None)
-    kind = None if number is None else number & _PRIMARY
+    if number is None:  # not SQLite's word but Python's: a value that says it is text and is none
+        return damaged(path, str(error)) if _NO_TEXT in str(error) else None
+    kind = number & _PRIMARY
     if kind == sqlite3.SQLITE_FULL:
         return _full(path, str(error))
     if kind in _SQLITE_REFUSED:
