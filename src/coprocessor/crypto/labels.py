@@ -61,6 +61,7 @@ class Label(Enum):
     TICKET = "ticket"
     RELEASE_REQUEST = "release-request"
     QUERY_SIGNATURE = "query-signature"
+    RELEASE_RECORD = "release-record"
     # threshold ceremonies
     DKG_SESSION = "dkg-session"
     DKG_SHARE = "dkg-share"

@@ -1,0 +1,1 @@
+"""Deploying on trusted hardware: templates, what may be released, and the signed release record."""

@@ -1,0 +1,1 @@
+"""Templates of deployments and the release record."""
