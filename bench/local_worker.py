@@ -137,7 +137,6 @@ class LocalWorker:
         self._enrolment = Enrolment(around, enclave, self._feed)
         self._links = LinkFeed(around, enclave)
         self._settled = SettledIndex(around)
-        self._epoch = 0
         self.executed: list[m.LinkExecuted] = []
         """Links executed since the start."""
 
@@ -147,7 +146,7 @@ class LocalWorker:
         await self._enrolment.admit()
         await self._enrolment.announce("http://127.0.0.1:9")
         await self._enrolment.join()
-        self._epoch = await self._enrolment.take_keys()
+        await self._enrolment.take_open_keys()
         signer = Address(self._enrolment.booted.signer)
         enclave = cast(EnclaveProcess, self._local)
         self._settler = Settler(self._around, enclave, self._links, self._enrolment.worker, signer)
@@ -159,8 +158,9 @@ class LocalWorker:
         with self._spans.span("host: rest"):
             before = len(self.executed)
             head = await self._feed.advance()
-            wanted = slots.progress(self._around.cluster, self._epoch, self._courier.programs)
+            wanted = slots.progress(self._around.cluster, self._courier.unproven())
             proofs = await self._feed.prove(wanted, head.number)
+            self._courier.note_proofs(proofs)
             await self._links.feed(head.number, slots.proven_links(self._around.cluster, proofs))
             await self._settled.update(head.number)
             await self._work()

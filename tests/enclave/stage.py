@@ -209,6 +209,7 @@ class Worker:
             ("Registry", layout.registry_worker_of(Address(self.booted.signer))),
             ("Clusters", layout.cluster_member(CLUSTER, self.id)),
             ("Clusters", layout.cluster_field(CLUSTER, "epoch")),
+            ("Clusters", layout.cluster_field(CLUSTER, "first_open")),
         )
 
     def request(self, epoch: int = 1) -> bytes:

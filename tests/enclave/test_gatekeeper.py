@@ -28,7 +28,8 @@ def stage() -> Stage:
 def worker(stage: Stage, engine: Engine) -> Worker:
     worker = Worker(stage, engine)
     worker.admit()
-    stage.chain.set("Clusters", layout.cluster_field(CLUSTER, "epoch"), 1)
+    for field in ("epoch", "first_open"):
+        stage.chain.set("Clusters", layout.cluster_field(CLUSTER, field), 1)
     stage.chain.mine()
     return worker
 
@@ -50,7 +51,8 @@ def test_one_release_to_each_admission(stage: Stage, worker: Worker) -> None:
     ("contract", "slot", "value"),
     [
         ("Clusters", lambda worker: layout.cluster_member(CLUSTER, worker.id), 0),
-        ("Clusters", lambda worker: layout.cluster_field(CLUSTER, "epoch"), 2),
+        ("Clusters", lambda worker: layout.cluster_field(CLUSTER, "epoch"), 0),
+        ("Clusters", lambda worker: layout.cluster_field(CLUSTER, "first_open"), 2),
         ("Registry", lambda worker: layout.registry_worker(worker.id, "revoked"), 1),
         ("Registry", lambda worker: layout.registry_worker(worker.id, "expires"), 1),
         ("Registry", lambda worker: layout.registry_worker(worker.id, "role"), 2),

@@ -115,6 +115,8 @@ class FakeChain:
         """The link that begins an epoch."""
         payload = abi.encode(["uint256", "bytes32", "uint256", "uint256"], [epoch, runtime, 1, 1])
         self.set("Clusters", layout.cluster_field(CLUSTER, "epoch"), epoch)
+        if epoch == 1:
+            self.set("Clusters", layout.cluster_field(CLUSTER, "first_open"), 1)
         return self.append(LinkKind.EPOCH, payload)
 
     def mine(self) -> int:

@@ -10,9 +10,10 @@ from coprocessor.codec.eip712 import Domain
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.hpke import SealingKey
 from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.enclave.epochs import GRACE_SECONDS, BegunEpoch, Epochs
 from coprocessor.enclave.judgement import Bench, VoidItem, judge_link
 from coprocessor.enclave.nonces import NonceSet
-from coprocessor.enclave.programs import Program, ProgramTable
+from coprocessor.enclave.programs import Program, ProgramEpoch, ProgramTable
 from coprocessor.keys.derivation import ClusterKeys, ProgramKeys
 from coprocessor.keys.identity import ClusterIdentity
 from coprocessor.protocol.commands import (
@@ -25,8 +26,7 @@ from coprocessor.protocol.commands import (
 )
 from coprocessor.protocol.links import LinkKind
 from coprocessor.protocol.system import Instantiation
-from coprocessor.trie import Trie
-from coprocessor.values.identities import Address, ClusterId, CodeHash, NetworkId, ProgramId
+from coprocessor.values.identities import Address, ClusterId, CodeHash, NetworkId, ProgramId, RuntimeId
 from tests.vectors import world
 from tests.vectors.form import Case, Subject, altered, plain, raw
 from tests.vectors.inbox import link_of
@@ -92,9 +92,7 @@ def make_program(origin: Instantiation, keys: ProgramKeys, is_alive: bool) -> Pr
     """A public program without code."""
     return Program(
         origin=origin,
-        keys=keys,
-        input_key=keys.input_key,
-        nonce_key=keys.nonce_path_key,
+        epochs=(ProgramEpoch.of(keys),),
         package=None,
         is_private=False,
         has_constructor=False,
@@ -112,11 +110,13 @@ def _judge(given: Mapping[str, Any]) -> dict[str, Any]:
     )
     table = ProgramTable()
     table.add(make_program(origin, keys, given["alive"]))
-    nonces = NonceSet(Trie())
+    nonces = NonceSet()
     for author, nonce, deadline in given["spent"]:
         nonces.spend(keys.nonce_path_key, Address(raw(author)), nonce, deadline)
     inbox = Address(raw(given["inbox"]))
-    bench = Bench(network, given["chain_id"], inbox, given["epoch"], table, nonces)
+    epochs = Epochs(GRACE_SECONDS)
+    epochs.begin(BegunEpoch(given["epoch"], 0, 0, RuntimeId(bytes(32))))
+    bench = Bench(network, given["chain_id"], inbox, epochs, table, nonces)
     items = []
     for item in judge_link(link_of(given["link"]), bench):
         if isinstance(item, VoidItem):

@@ -76,19 +76,20 @@ def _record(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _nonce(given: Mapping[str, Any]) -> dict[str, Any]:
-    trie = Trie()
-    NonceSet(trie).spend(
-        raw(given["nonce_path_key"]), Address(raw(given["author"])), given["nonce"], given["deadline"]
-    )
-    (path,) = trie.paths()
-    return {"path": path, "value": trie.get(path), "root": trie.root()}
+    nonces = NonceSet()
+    nonces.spend(raw(given["nonce_path_key"]), Address(raw(given["author"])), given["nonce"], given["deadline"])
+    ((deadline, path),) = nonces.kept()
+    trie, value = Trie(), sha256(deadline.to_bytes(8, "big"))
+    trie.put(path, value)
+    assert trie.root() == nonces.root()
+    return {"path": path, "value": value, "root": trie.root()}
 
 
 def _root(given: Mapping[str, Any]) -> dict[str, Any]:
     """The cluster's root after writes and nonces, with the parts that go into it."""
     network, keys = NetworkId(raw(given["network"])), _keys(given)
     state = ClusterState(network)
-    nonces = NonceSet(state.nonces)
+    nonces = state.nonces
     program = ProgramState(network, keys, Digest(raw(given["record"])))
     state.add(keys.program, program)
     for link, position, key, value in given["writes"]:

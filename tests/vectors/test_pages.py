@@ -41,7 +41,6 @@ from tests.vectors.subjects import FOLDER, subjects
 PAGES = Path(__file__).parents[2] / "docs" / "specification"
 WITHOUT_VECTORS = {"README", "guest-abi", "http", "program-package", "python-guest"}
 WITHOUT_RULES = {"encoding", "interface", "program-package", "python-guest", "README"}
-WRITTEN_ELSEWHERE = {"epochs.md"}
 STRUCTS = (commands._TYPE, receipts._TYPE, statements._ADMISSION, statements._INPUT_KEY, statements._MASTER_KEY,
            statements._BOUNDARY)
 

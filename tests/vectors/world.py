@@ -15,7 +15,6 @@ from trie import HexaryTrie
 from coprocessor.codec import abi, cbor
 from coprocessor.crypto.hashing import keccak256, sha256
 from coprocessor.crypto.secp256k1 import PrivateKey
-from coprocessor.enclave.nonces import NonceSet
 from coprocessor.enclave.sealed_state import ClusterState, ProgramState
 from coprocessor.headers.header import Header, parse_header
 from coprocessor.headers.sealed import seal_digest
@@ -228,9 +227,8 @@ def cluster_state() -> ClusterState:
     state.add(PROGRAM, ProgramState(NETWORK_ID, PROGRAM_KEYS, RECORD))
     for link, position, key, value in WRITES:
         state.write(PROGRAM, key, value, link, position)
-    nonces = NonceSet(state.nonces)
     for at, author in enumerate(AUTHORS):
-        nonces.spend(PROGRAM_KEYS.nonce_path_key, author.address, 1000 + at, BLOCK_TIME)
+        state.nonces.spend(PROGRAM_KEYS.nonce_path_key, author.address, 1000 + at, BLOCK_TIME)
     return state
 
 

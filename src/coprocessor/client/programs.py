@@ -139,12 +139,16 @@ class ProgramRecords:
         )
 
     async def _recorded_key(self, cluster: ClusterId, subject: ProgramId) -> InputKey | None:
-        epoch_slot = layout.cluster_field(cluster, "epoch")
+        """The newest recorded key of an epoch that is not closed: for a moment after an epoch has begun, that is the
+        one before, to which inputs may still be sealed (PROTOCOL 8.3)."""
+        epoch_slot, open_slot = layout.cluster_field(cluster, "epoch"), layout.cluster_field(cluster, "first_open")
         head = await self._chain.refresh()
-        epoch = (await self._chain.prove({"Clusters": [epoch_slot]}, head)).value("Clusters", epoch_slot)
-        slot = layout.input_key(subject, epoch)
-        key = (await self._chain.prove({"Programs": [slot]}, head)).digest("Programs", slot)
-        return InputKey(epoch, key) if any(key) else None
+        proven = await self._chain.prove({"Clusters": [epoch_slot, open_slot]}, head)
+        present, first_open = proven.value("Clusters", epoch_slot), proven.value("Clusters", open_slot)
+        slots = {epoch: layout.input_key(subject, epoch) for epoch in range(present, first_open - 1, -1) if epoch}
+        recorded = await self._chain.prove({"Programs": list(slots.values())}, head)
+        keys = {epoch: recorded.digest("Programs", slot) for epoch, slot in slots.items()}
+        return next((InputKey(epoch, key) for epoch, key in keys.items() if any(key)), None)
 
     async def _check_disputes(self, subject: ProgramId, found: InputKey) -> None:
         programs = self._contracts["Programs"]

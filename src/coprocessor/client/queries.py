@@ -134,11 +134,12 @@ async def _verify_worker(session: Session, asked: _Asked, reply: QueryReply) -> 
     live_key = layout.registry_worker_of(signer)
     fields = {name: layout.registry_worker(worker, name) for name in ("role", "simulated", "revoked", "expires")}
     member, epoch = layout.cluster_member(cluster, worker), layout.cluster_field(cluster, "epoch")
+    first_open = layout.cluster_field(cluster, "first_open")
     links, count, root = layout.inbox_count(cluster), layout.settled(cluster, "count"), layout.settled(cluster, "root")
     proven = await session.chain.prove(
         {
             "Registry": [live_key, *fields.values()],
-            "Clusters": [member, epoch],
+            "Clusters": [member, epoch, first_open],
             "Inbox": [links],
             "Settlement": [count, root],
         },
@@ -151,7 +152,7 @@ async def _verify_worker(session: Session, asked: _Asked, reply: QueryReply) -> 
         raise _refused("query.worker", f"worker {to_hex(worker)} is revoked, expired, or no worker")
     if not proven.value("Clusters", member):
         raise _refused("query.member", f"worker {to_hex(worker)} is no member of the cluster")
-    if reply.epoch != proven.value("Clusters", epoch):
+    if not proven.value("Clusters", first_open) <= reply.epoch <= proven.value("Clusters", epoch):
         raise _refused("query.epoch", f"the reply is of epoch {reply.epoch}")
     if reply.executed_links < proven.value("Inbox", links):
         raise _refused("query.stale", f"the worker has executed {reply.executed_links} links, more are final")

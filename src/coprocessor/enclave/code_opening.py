@@ -56,13 +56,12 @@ class CodeOpener:
     Args:
         network: 32 bytes.
         cluster: 32 bytes.
-        epoch: the present one.
-        code_keys: by epoch, those that are not closed (PROTOCOL 8.4).
+        code_keys: by epoch, newest first: of those whose inputs are taken at the link (PROTOCOL 8.3), so that all
+            replicas agree, whichever keys they hold.
     """
 
     network: NetworkId
     cluster: ClusterId
-    epoch: int
     code_keys: Mapping[int, SealingKey]
 
     def open(self, published: bytes, origin: Instantiation) -> CodePackage:
@@ -101,12 +100,13 @@ class CodeOpener:
         """
         if not is_sealed_init(origin.init):
             return origin.init
-        place = InitPlace(self.network, self.cluster, self.epoch, origin.program)
-        try:
-            return open_init(origin.init, place, self.code_keys[self.epoch])
-        except CoprocessorError:
-            raise EvidenceRefused(
-                "init.not_opened",
-                "the sealed constructor arguments do not open for this program",
-                next="deploy it again",
-            ) from None
+        for epoch, key in self.code_keys.items():
+            try:
+                return open_init(origin.init, InitPlace(self.network, self.cluster, epoch, origin.program), key)
+            except CoprocessorError:
+                continue
+        raise EvidenceRefused(
+            "init.not_opened",
+            "the sealed constructor arguments do not open for this program",
+            next="deploy it again",
+        )

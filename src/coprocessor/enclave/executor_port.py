@@ -103,6 +103,19 @@ class Executor:
             self._programs[program.origin.program] = program
         return reply
 
+    def restore(self, program: Program) -> Loaded | LoadFailed:
+        """Makes ``program`` callable with the state that it has by now, as a checkpoint brought it."""
+        reply = self.load(program)
+        if isinstance(reply, Loaded):
+            self._ask(self._state_of(program.origin.program), Done)
+        return reply
+
+    def rekey(self, program: Program) -> None:
+        """Gives a loaded program the secrets of its present epoch."""
+        if program.origin.program in self._programs:
+            self._programs[program.origin.program] = program
+            self._ask(program.secrets_request(), Done)
+
     def execute(self, request: Execute) -> Executed:
         """Runs items of a link."""
         self.begin(request)
@@ -155,8 +168,11 @@ class Executor:
             self._expect(LoadGuest(language, b"", native), GuestLoaded)
         for identifier, program in self._programs.items():
             self._expect(program.load_request(), Loaded)
-            entries = tuple(StateEntry(key, value) for key, value in sorted(self._entries(identifier).items()))
-            self._expect(SetState(identifier, entries), Done)
+            self._expect(self._state_of(identifier), Done)
+
+    def _state_of(self, program: ProgramId) -> SetState:
+        entries = sorted(self._entries(program).items())
+        return SetState(program, tuple(StateEntry(key, value) for key, value in entries))
 
     def _expect(self, request: Any, kind: type) -> None:
         self._port.send(request)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from coprocessor.enclave.epochs import Epochs
 from coprocessor.enclave.nonces import NonceSet
-from coprocessor.enclave.programs import Program, ProgramTable
+from coprocessor.enclave.programs import Program, ProgramEpoch, ProgramTable
 from coprocessor.protocol.commands import MAX_DEADLINE_AHEAD, Destination, OpenedCommand, open_command
 from coprocessor.protocol.items import ClearItem, decode_items
 from coprocessor.protocol.links import Link
@@ -45,7 +46,7 @@ class Bench:
     network: NetworkId
     chain_id: int
     inbox: Address
-    epoch: int
+    epochs: Epochs
     programs: ProgramTable
     nonces: NonceSet
 
@@ -59,21 +60,21 @@ def judge_link(link: Link, bench: Bench) -> Iterator[ReadyItem | VoidItem]:
         yield VoidItem(0, ProgramId(bytes(32)), "void.framing")
         return
     bench.nonces.forget_until(link.timestamp)
+    acceptable = bench.epochs.acceptable(link.timestamp)
     for position, item in enumerate(items):
-        yield _judge(link, position, item, bench)
+        yield _judge(link, position, item, bench, acceptable)
 
 
-def _judge(link: Link, position: int, item: ClearItem, bench: Bench) -> ReadyItem | VoidItem:
+def _judge(
+    link: Link, position: int, item: ClearItem, bench: Bench, acceptable: tuple[int, ...]
+) -> ReadyItem | VoidItem:
     program = bench.programs.by_handle(item.handle)
     if program is None or not program.is_alive:
         identifier = ProgramId(bytes(32)) if program is None else program.origin.program
         return VoidItem(position, identifier, "void.program")
     void = _voider(position, program)
-    destination = Destination(
-        bench.network, bench.chain_id, bench.inbox, program.origin.program, bench.epoch, link.kind, link.origin
-    )
     try:
-        opened = open_command(item.sealed, destination, program.input_key, item.fuel_limit, item.fee_limit)
+        opened, keys = _open(link, item, bench, program, acceptable)
     except CoprocessorError as error:
         return void(_rule(error.code))
     command = opened.command
@@ -81,10 +82,34 @@ def _judge(link: Link, position: int, item: ClearItem, bench: Bench) -> ReadyIte
         return void("void.late")
     if command.deadline > link.timestamp + MAX_DEADLINE_AHEAD:
         return void("void.deadline")
-    if bench.nonces.is_used(program.nonce_key, opened.author, command.nonce):
+    if bench.nonces.is_used(keys.nonce_key, opened.author, command.nonce):
         return void("void.replayed")
-    bench.nonces.spend(program.nonce_key, opened.author, command.nonce, command.deadline)
+    bench.nonces.spend(keys.nonce_key, opened.author, command.nonce, command.deadline)
     return ReadyItem(position, program, opened)
+
+
+def _open(
+    link: Link, item: ClearItem, bench: Bench, program: Program, acceptable: tuple[int, ...]
+) -> tuple[OpenedCommand, ProgramEpoch]:
+    """The command under the newest epoch that opens it, and that epoch's keys (PROTOCOL 8.3).
+
+    Raises:
+        CoprocessorError: none does; of the newest epoch.
+    """
+    refusal: CoprocessorError | None = None
+    for epoch in acceptable:
+        keys = program.of_epoch(epoch)
+        if keys is None:  # the program came to be after that epoch
+            continue
+        destination = Destination(
+            bench.network, bench.chain_id, bench.inbox, program.origin.program, epoch, link.kind, link.origin
+        )
+        try:
+            return open_command(item.sealed, destination, keys.input_key, item.fuel_limit, item.fee_limit), keys
+        except CoprocessorError as error:
+            refusal = refusal or error
+    assert refusal is not None, "a living program has keys of the present epoch"
+    raise refusal
 
 
 def _voider(position: int, program: Program) -> Callable[[str], VoidItem]:

@@ -81,13 +81,15 @@ class KeyReleases:
         field("signer")
         joined = self._fresh("Clusters", layout.cluster_member(cluster, worker), fresh)
         epoch = self._fresh("Clusters", layout.cluster_field(cluster, "epoch"), fresh)
+        first_open = self._fresh("Clusters", layout.cluster_field(cluster, "first_open"), fresh)
         problems = {
             "its sealing key is another one": field("sealing_key").to_bytes(32, "big") != request.sealing_key,
             "it is no worker": field("role") != ROLE_WORKER,
             "it is revoked": field("revoked") != 0,
             "its admission has expired": field("expires") <= view.head.timestamp,
             "it is no member of the cluster": joined == 0,
-            "the epoch is not the current one": epoch != request.identity.epoch,
+            "the epoch has not begun": request.identity.epoch > epoch,
+            "the epoch is closed": request.identity.epoch < first_open,
         }
         for problem, holds in problems.items():
             if holds:

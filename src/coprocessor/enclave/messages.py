@@ -48,6 +48,7 @@ __all__ = [
     "LinksAccepted",
     "MakeReceipt",
     "NeedCode",
+    "NeedKeys",
     "Partials",
     "PrepareGuest",
     "ProofAccepted",
@@ -318,6 +319,13 @@ class LinksAccepted:
 
 
 @dataclass(frozen=True, slots=True)
+class NeedKeys:
+    """An epoch begins whose keys the enclave does not hold: links wait until they are released (PROTOCOL 8.3)."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class NeedCode:
     """Execution waits for a code package."""
 
@@ -564,6 +572,7 @@ WORKER_REPLIES = RecordTable(
         KeysReady,
         LinksAccepted,
         NeedCode,
+        NeedKeys,
         KeepCache,
         Halted,
         LinkExecuted,

@@ -7,6 +7,7 @@ past their deadline; time is the chain's, so replicas agree and the set is bound
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 
 from coprocessor.crypto.hashing import hmac_sha256, sha256
 from coprocessor.trie import Trie
@@ -18,9 +19,22 @@ __all__ = ["NonceSet"]
 class NonceSet:
     """The nonces in use, over the trie that the state root commits to."""
 
-    def __init__(self, trie: Trie) -> None:
-        self._trie = trie
+    def __init__(self) -> None:
+        self._trie = Trie()
         self._deadlines: list[tuple[int, bytes]] = []
+
+    def root(self) -> bytes:
+        """32 bytes, over all nonces in use."""
+        return self._trie.root()
+
+    def kept(self) -> list[tuple[int, bytes]]:
+        """(deadline, path) of every nonce in use, ascending."""
+        return sorted(self._deadlines)
+
+    def restore(self, kept: Iterable[tuple[int, bytes]]) -> None:
+        """Takes the nonces of a checkpoint."""
+        for deadline, path in kept:
+            self._mark(path, deadline)
 
     def forget_until(self, timestamp: int) -> None:
         """Drops every nonce whose deadline lies before ``timestamp`` (seconds)."""
@@ -33,7 +47,9 @@ class NonceSet:
 
     def spend(self, path_key: bytes, author: Address, nonce: int, deadline: int) -> None:
         """Marks a nonce as used until ``deadline``."""
-        path = _path(path_key, author, nonce)
+        self._mark(_path(path_key, author, nonce), deadline)
+
+    def _mark(self, path: bytes, deadline: int) -> None:
         self._trie.put(path, sha256(deadline.to_bytes(8, "big")))
         heapq.heappush(self._deadlines, (deadline, path))
 

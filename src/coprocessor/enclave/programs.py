@@ -7,7 +7,7 @@ fails, is dead: it keeps its id, and everything sent to it is void.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from coprocessor.codec import cbor
@@ -15,12 +15,12 @@ from coprocessor.crypto.hashing import keccak256, sha256
 from coprocessor.crypto.hpke import SealingKey
 from coprocessor.keys.derivation import ProgramKeys
 from coprocessor.protocol.system import Instantiation
-from coprocessor.sandbox.executor_messages import LoadProgram
+from coprocessor.sandbox.executor_messages import LoadProgram, SetSecrets
 from coprocessor.sandbox.package import CodePackage
 from coprocessor.values.errors import EvidenceRefused, MalformedInput
 from coprocessor.values.identities import CodeHash, Digest, ProgramId
 
-__all__ = ["MAX_CODE_BYTES", "MAX_CODE_CHUNKS", "CodeStore", "Program", "ProgramTable"]
+__all__ = ["MAX_CODE_BYTES", "MAX_CODE_CHUNKS", "CodeStore", "Program", "ProgramEpoch", "ProgramTable"]
 
 MAX_CODE_CHUNKS = 64
 MAX_CODE_BYTES = 6 * 1024 * 1024
@@ -49,9 +49,28 @@ class CodeStore:
             raise EvidenceRefused("code.hash", f"the chunks fold to 0x{rolling.hex()}, not to 0x{code_hash.hex()}")
         self._packages[code_hash] = b"".join(chunks)
 
+    def keep(self, code_hash: CodeHash, package: bytes) -> None:
+        """Takes a package from a checkpoint, whose digest the cluster's members have signed."""
+        self._packages[code_hash] = package
+
     def get(self, code_hash: CodeHash) -> bytes | None:
         """The package, or None while it is not known."""
         return self._packages.get(code_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramEpoch:
+    """A program's keys of one epoch; those that each item needs are derived once."""
+
+    epoch: int
+    keys: ProgramKeys
+    input_key: SealingKey
+    nonce_key: bytes = field(repr=False)
+
+    @staticmethod
+    def of(keys: ProgramKeys) -> ProgramEpoch:
+        """From the epoch's keys."""
+        return ProgramEpoch(keys.identity.epoch, keys, keys.input_key, keys.nonce_path_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +79,7 @@ class Program:
 
     Args:
         origin: the link's content.
-        keys: of the epoch.
-        input_key, nonce_key: from ``keys``; derived once, since each item needs both.
+        epochs: its keys by epoch, the present one first.
         package: its code, or None where that is no package, or does not open.
         is_private: the code was published sealed; nothing of it may leave the enclave.
         has_constructor: the interface names an ``init`` method.
@@ -69,13 +87,28 @@ class Program:
     """
 
     origin: Instantiation
-    keys: ProgramKeys
-    input_key: SealingKey
-    nonce_key: bytes
+    epochs: tuple[ProgramEpoch, ...]
     package: CodePackage | None = field(repr=False)
     is_private: bool
     has_constructor: bool
     is_alive: bool
+
+    @property
+    def present(self) -> ProgramEpoch:
+        """Its keys of the present epoch."""
+        return self.epochs[0]
+
+    def of_epoch(self, epoch: int) -> ProgramEpoch | None:
+        """Its keys of an epoch, where they are held."""
+        return next((one for one in self.epochs if one.epoch == epoch), None)
+
+    def rekeyed(self, keys: ProgramKeys) -> Program:
+        """The same program in a new epoch."""
+        return replace(self, epochs=(ProgramEpoch.of(keys), *self.epochs))
+
+    def without_epochs_before(self, first_open: int) -> Program:
+        """The same program without keys of closed epochs."""
+        return replace(self, epochs=tuple(one for one in self.epochs if one.epoch >= first_open))
 
     def record(self) -> Digest:
         """What the state root commits to beside the entries: 32 bytes."""
@@ -86,15 +119,27 @@ class Program:
     def load_request(self) -> LoadProgram:
         """What the executor needs to run it."""
         assert self.package is not None
+        keys = self.present.keys
         return LoadProgram(
             program=self.origin.program,
             language=self.package.language,
             code=self.package.payload,
             callees=self.origin.callees,
-            application_secret=self.keys.application_secret,
-            account_secret=self.keys.account_key.secret,
-            query_account_secret=self.keys.query_account_key.secret,
+            application_secret=keys.application_secret,
+            account_secret=keys.account_key.secret,
+            query_account_secret=keys.query_account_key.secret,
             private_owner=self.origin.owner if self.is_private else None,
+        )
+
+
+    def secrets_request(self) -> SetSecrets:
+        """What the executor needs when an epoch begins."""
+        keys = self.present.keys
+        return SetSecrets(
+            program=self.origin.program,
+            application_secret=keys.application_secret,
+            account_secret=keys.account_key.secret,
+            query_account_secret=keys.query_account_key.secret,
         )
 
 
@@ -116,6 +161,15 @@ class ProgramTable:
         self._by_id[program] = dead
         return dead
 
+    def change(self, how: Callable[[Program], Program]) -> None:
+        """Replaces every program, alive or dead, by what ``how`` makes of it."""
+        for identifier, program in self._by_id.items():
+            self._by_id[identifier] = how(program)
+
+    def in_order(self) -> list[Program]:
+        """All programs, alive or dead, in the order of their handles."""
+        return [self._by_id[self._by_handle[handle]] for handle in sorted(self._by_handle)]
+
     def by_id(self, program: ProgramId) -> Program | None:
         """The program, or None."""
         return self._by_id.get(program)
@@ -127,5 +181,4 @@ class ProgramTable:
 
     def alive(self) -> list[Program]:
         """All that may be called, in the order of their handles."""
-        programs = (self._by_id[self._by_handle[handle]] for handle in sorted(self._by_handle))
-        return [program for program in programs if program.is_alive]
+        return [program for program in self.in_order() if program.is_alive]

@@ -10,7 +10,7 @@ from coprocessor.enclave import messages as m
 from coprocessor.enclave.chain_view import ChainView
 from coprocessor.enclave.executor_port import Executor
 from coprocessor.enclave.identity import Entropy
-from coprocessor.enclave.programs import Program, ProgramTable
+from coprocessor.enclave.programs import Program, ProgramEpoch, ProgramTable
 from coprocessor.keys.derivation import ClusterKeys
 from coprocessor.protocol import layout
 from coprocessor.protocol.output_body import Event, LogLine, OutputBody, encode_output_body
@@ -21,7 +21,7 @@ from coprocessor.sandbox.executor_messages import Call, CallOutcome
 from coprocessor.sandbox.executor_messages import Query as ExecutorQuery
 from coprocessor.sandbox.faults import ExhaustedLimit
 from coprocessor.sandbox.outcome import OutcomeKind
-from coprocessor.values.errors import EvidenceRefused, MalformedInput
+from coprocessor.values.errors import CoprocessorError, EvidenceRefused, MalformedInput
 from coprocessor.values.identities import (
     ZERO_ADDRESS,
     ZERO_DIGEST,
@@ -81,9 +81,9 @@ class QueryService:
         program = self.programs.by_id(ProgramId(checked_digest(message.program, "program")))
         if program is None or not program.is_alive:
             raise EvidenceRefused("query.program", f"no program 0x{message.program.hex()} runs here")
-        self._check_input_key(program)
-        epoch = self.keys.identity.epoch
-        query = open_query(message.sealed, self.network, program.origin.program, epoch, program.input_key)
+        query, keys = self._open(message.sealed, program)
+        epoch = keys.epoch
+        self._check_input_key(program, keys)
         executed_block = self._check_freshness(query)
         outcome = self._run(query, program, executed_block, min(message.deadline_ms, MAX_QUERY_DEADLINE))
         digest = query.digest(self.network, program.origin.program)
@@ -109,15 +109,29 @@ class QueryService:
             .encode()
         )
 
-    def _check_input_key(self, program: Program) -> None:
+    def _open(self, sealed: bytes, program: Program) -> tuple[Query, ProgramEpoch]:
+        """The query, and the keys to which it is sealed: the present epoch's, or those of an older one that is not
+        closed, since authors learn of new keys only once they are on the chain."""
+        refusal: CoprocessorError | None = None
+        for keys in program.epochs:
+            try:
+                opened = open_query(sealed, self.network, program.origin.program, keys.epoch, keys.input_key)
+            except CoprocessorError as error:
+                refusal = refusal or error
+            else:
+                return opened, keys
+        assert refusal is not None, "a living program has keys of the present epoch"
+        raise refusal
+
+    def _check_input_key(self, program: Program, keys: ProgramEpoch) -> None:
         """PROTOCOL 4.3: the record on the chain is the enclave's own derivation, or nothing is served."""
-        slot = layout.input_key(program.origin.program, self.keys.identity.epoch)
+        slot = layout.input_key(program.origin.program, keys.epoch)
         recorded = self.view.digest("Programs", slot)
         if recorded == bytes(32):
             raise EvidenceRefused(
                 "query.key_unpublished", "the program's input key is not on the chain yet", next="try again in a moment"
             )
-        if recorded != program.input_key.public_key:
+        if recorded != keys.input_key.public_key:
             raise EvidenceRefused(
                 "query.key_disputed",
                 f"the chain names input key 0x{recorded.hex()}, this enclave derives another",

@@ -12,12 +12,12 @@ from itertools import islice
 
 from coprocessor.crypto.hashing import hmac_sha256
 from coprocessor.enclave.code_opening import CodeOpener, constructor_failed, not_runnable
+from coprocessor.enclave.epochs import Epochs
 from coprocessor.enclave.executor_port import Executor
 from coprocessor.enclave.inbox import ProvenLink
 from coprocessor.enclave.judgement import Bench, ReadyItem, VoidItem, judge_link
 from coprocessor.enclave.messages import ItemOutput
-from coprocessor.enclave.nonces import NonceSet
-from coprocessor.enclave.programs import CodeStore, Program, ProgramTable
+from coprocessor.enclave.programs import CodeStore, Program, ProgramEpoch, ProgramTable
 from coprocessor.enclave.sealed_state import ClusterState, ProgramState
 from coprocessor.keys.derivation import ClusterKeys
 from coprocessor.protocol.commands import method_selector
@@ -53,12 +53,15 @@ from coprocessor.values.identities import (
     RequestId,
 )
 
-__all__ = ["PUBLIC_RESULT_LIMIT", "Applied", "Transition"]
+__all__ = ["PUBLIC_RESULT_LIMIT", "ROTATED_ENTRIES", "Applied", "Transition"]
 
 PUBLIC_RESULT_LIMIT = 4096
 """Bytes of a request's readable result, as ``Settlement.deliver`` takes it."""
 
 _NO_REQUEST = RequestId(ZERO_DIGEST)
+
+ROTATED_ENTRIES = 4096
+"""Entries of older epochs that each link seals again (PROTOCOL 8.3)."""
 
 _PART_ITEMS = 64
 """Items that are judged at a time while the executor runs those before."""
@@ -90,15 +93,17 @@ class _Part:
 
 
 class Transition:
-    """Applies links of one cluster and epoch, in order.
+    """Applies links of one cluster, in order.
 
     Args:
         network: 32 bytes.
         chain_id: of the chain.
         inbox: 20 bytes.
-        keys: of the epoch.
+        epochs: which have begun; their keys.
         executor: runs guests.
         codes: published packages.
+        programs: of the cluster.
+        state: of the cluster.
     """
 
     def __init__(
@@ -106,21 +111,29 @@ class Transition:
         network: NetworkId,
         chain_id: int,
         inbox: Address,
-        keys: ClusterKeys,
+        epochs: Epochs,
         executor: Executor,
         codes: CodeStore,
         programs: ProgramTable,
         state: ClusterState,
     ) -> None:
         self._network = network
-        self._keys = keys
+        self._epochs = epochs
         self._executor = executor
         self._codes = codes
         self._programs = programs
         self._state = state
-        epoch = keys.identity.epoch
-        self._bench = Bench(network, chain_id, inbox, epoch, programs, NonceSet(state.nonces))
-        self._opener = CodeOpener(network, keys.identity.cluster, epoch, {epoch: keys.private_code_key})
+        self._bench = Bench(network, chain_id, inbox, epochs, programs, state.nonces)
+        self.has_older = False
+        """Entries are left under the keys of older epochs."""
+
+    def begin_epoch(self, keys: ClusterKeys) -> None:
+        """New keys write from the present link on; what stands under older ones waits (PROTOCOL 8.3)."""
+        self._programs.change(lambda program: program.rekeyed(keys.program(program.origin.program)))
+        for program in self._programs.alive():
+            self._executor.rekey(program)
+        self._state.rekey(keys)
+        self.has_older = True
 
     def missing_code(self, proven: ProvenLink) -> CodeHash | None:
         """The code that ``apply`` would lack, or None."""
@@ -140,6 +153,8 @@ class Transition:
             outputs = [self._instantiate(proven)]
         else:
             outputs = []
+        if self.has_older:
+            self.has_older = not self._state.rotate(ROTATED_ENTRIES, proven.link.index)
         return Applied(tuple(output for output, _ in outputs), tuple(leaf.digest() for _, leaf in outputs))
 
     # ---- commands
@@ -239,9 +254,9 @@ class Transition:
     def _instantiate(self, proven: ProvenLink) -> tuple[ItemOutput, Leaf]:
         origin = decode_instantiation(proven.link.payload)
         place = _Place(0, origin.program, _NO_REQUEST)
-        program, arguments, reason = self._load(origin)
+        program, arguments, reason = self._load(origin, proven.link.timestamp)
         self._programs.add(program)
-        self._state.add(origin.program, ProgramState(self._network, program.keys, program.record()))
+        self._state.add(origin.program, ProgramState(self._network, program.present.keys, program.record()))
         if not program.is_alive:
             return _public(proven, place, Status.REVERTED, 0, reason.encode("utf-8")[:PUBLIC_RESULT_LIMIT])
         outcome = self._construct(proven, program, arguments)
@@ -252,15 +267,16 @@ class Transition:
         message = str(constructor_failed()) if is_secret else outcome.message
         return _public(proven, place, _status(outcome), outcome.fuel, message.encode("utf-8")[:PUBLIC_RESULT_LIMIT])
 
-    def _load(self, origin: Instantiation) -> tuple[Program, bytes, str]:
+    def _load(self, origin: Instantiation, timestamp: int) -> tuple[Program, bytes, str]:
         """The program, its constructor's arguments, and for a dead one the public reason."""
         code = self._codes.get(origin.code_hash)
         if code is None:
             raise InternalError("code.missing", f"code 0x{origin.code_hash.hex()} was not asked for in time")
-        program = self._make(origin, is_private_code(code))
+        program = self._make(origin, is_private_code(code), timestamp)
+        opener = self._opener(timestamp)
         try:
-            package = self._opener.open(code, origin)
-            arguments = self._opener.open_init(origin)
+            package = opener.open(code, origin)
+            arguments = opener.open_init(origin)
         except CoprocessorError as error:
             return program, b"", str(error)
         try:
@@ -274,9 +290,15 @@ class Transition:
             return replace(program, is_alive=False), b"", reason
         return program, arguments, ""
 
-    def _make(self, origin: Instantiation, is_private: bool) -> Program:
-        keys = self._keys.program(origin.program)
-        return Program(origin, keys, keys.input_key, keys.nonce_path_key, None, is_private, False, False)
+    def _make(self, origin: Instantiation, is_private: bool, timestamp: int) -> Program:
+        """A program that does not run yet, with its keys of the present epoch and of those in their grace."""
+        keys = [self._keys(epoch).program(origin.program) for epoch in self._epochs.acceptable(timestamp)]
+        return Program(origin, tuple(ProgramEpoch.of(one) for one in keys), None, is_private, False, False)
+
+    def _opener(self, timestamp: int) -> CodeOpener:
+        acceptable = self._epochs.acceptable(timestamp)
+        keys = {epoch: self._keys(epoch).private_code_key for epoch in acceptable}
+        return CodeOpener(self._network, self._keys(self._epochs.current).identity.cluster, keys)
 
     def _load_code(self, program: Program, package: CodePackage) -> str:
         """Gives the code to the executor; why it cannot be a program, or nothing."""
@@ -324,9 +346,16 @@ class Transition:
             for write in result.writes:
                 self._state.write(write.program, write.key, write.value, proven.link.index, result.position)
 
+    def _keys(self, epoch: int) -> ClusterKeys:
+        keys = self._epochs.keys(epoch)
+        if keys is None:
+            raise InternalError("epoch.keys", f"the keys of epoch {epoch} are needed and not held")
+        return keys
+
     def _seed(self, proven: ProvenLink, position: int, program: ProgramId) -> bytes:
         """PROTOCOL 5.2: PRF(epoch secret, link hash, position, program)."""
-        return hmac_sha256(self._keys.randomness_secret, proven.head + position.to_bytes(4, "big") + program)
+        secret = self._keys(self._epochs.current).randomness_secret
+        return hmac_sha256(secret, proven.head + position.to_bytes(4, "big") + program)
 
 
 def _parts(judged: Iterator[ReadyItem | VoidItem]) -> Iterator[list[ReadyItem | VoidItem]]:

@@ -21,6 +21,7 @@ from coprocessor.attestation.report_data import ReportClaims
 from coprocessor.enclave import messages as m
 from coprocessor.enclave.chain_view import ChainView
 from coprocessor.enclave.cluster_keys import ClusterKeyAcquisition
+from coprocessor.enclave.epochs import DEVELOPMENT_GRACE_SECONDS, GRACE_SECONDS, BegunEpoch, Epochs
 from coprocessor.enclave.executor_port import Executor, ExecutorPort
 from coprocessor.enclave.history import History
 from coprocessor.enclave.identity import EnclaveKeys, Entropy
@@ -177,9 +178,12 @@ class _Cluster:
         self._executor = Executor(around.executor, around.guest_wasm, self._entries)
         insecure = network.configuration.allow_simulated
         self._acquisition = ClusterKeyAcquisition(self._network, cluster, insecure, self.keys, around.entropy)
-        self._cluster_keys: dict[int, ClusterKeys] = {}
-        self._transition: Transition | None = None
-        self._epoch = 0
+        development = network.configuration.development
+        self._epochs = Epochs(DEVELOPMENT_GRACE_SECONDS if development else GRACE_SECONDS)
+        self._transition = Transition(
+            self._network, chain_id, inbox, self._epochs, self._executor, self._codes, self._programs, self._state
+        )
+        self._asked_epoch = 0
         self._asked_code: CodeHash | None = None
         self._halted: CoprocessorError | None = None
         self._handlers: dict[type, Callable[[Any], list[Any]]] = {
@@ -220,7 +224,15 @@ class _Cluster:
         settled, root = layout.settled(self._id, "count"), layout.settled(self._id, "root")
         if {("Settlement", settled), ("Settlement", root)} <= proven:
             self._compare_settled(self.view.value("Settlement", settled), self.view.digest("Settlement", root))
+        first_open = layout.cluster_field(self._id, "first_open")
+        if ("Clusters", first_open) in proven:
+            self._erase(self.view.value("Clusters", first_open))
         return [m.ProofAccepted(message.block_number)]
+
+    def _erase(self, first_open: int) -> None:
+        """Forgets all keys of epochs that the chain has closed (PROTOCOL 8.4)."""
+        if self._epochs.erase(first_open):
+            self._programs.change(lambda program: program.without_epochs_before(first_open))
 
     def _compare_settled(self, count: int, root: bytes) -> None:
         try:
@@ -249,7 +261,7 @@ class _Cluster:
         keys = self._acquisition.combine(self.view, message.master_key, message.share_keys, message.partials)
         if keys.identity.epoch != message.epoch:
             raise MalformedInput("keys.epoch", f"epoch {keys.identity.epoch} was asked for, not {message.epoch}")
-        self._cluster_keys[message.epoch] = keys
+        self._epochs.hold(keys)
         return [m.KeysReady(message.epoch)]
 
     # ---- execution
@@ -265,9 +277,11 @@ class _Cluster:
             return [m.Halted(error.code, error.what, error.why, error.next)]
 
     def _execute(self, proven: ProvenLink) -> list[Any]:
-        if proven.link.kind == LinkKind.EPOCH and not self._begin_epoch(proven):
-            return []
-        if self._transition is None:
+        if proven.link.kind == LinkKind.EPOCH:
+            missing_epoch = self._begin_epoch(proven)
+            if missing_epoch is not None:
+                return missing_epoch
+        if self._epochs.current == 0:
             raise EvidenceRefused("inbox.no_epoch", "the cluster's inbox does not begin with an epoch")
         missing = self._transition.missing_code(proven)
         if missing is not None:
@@ -277,23 +291,23 @@ class _Cluster:
             return [m.NeedCode(missing)]
         applied = self._transition.apply(proven)
         self._replay.take()
-        root = self._state.root(self._epoch, proven.link.index + 1)
+        root = self._state.root(self._epochs.current, proven.link.index + 1)
         self._history.append(root, proven.head, applied.leaves)
         notices: list[Any] = [m.LinkExecuted(proven.link.index, proven.head, root, applied.outputs)]
         if proven.link.kind == LinkKind.EPOCH:
-            code_key = self._cluster_keys[self._epoch].private_code_key.public_key
-            notices.append(self._sign_input_key(ProgramId(self._id), code_key))
+            notices += self._sign_all_keys()
         if proven.link.kind == LinkKind.INSTANTIATE:
-            program = decode_instantiation(proven.link.payload).program
-            input_key = self._cluster_keys[self._epoch].program(program).input_key.public_key
-            notices.append(self._sign_input_key(program, input_key))
+            notices.append(self._sign_program_key(decode_instantiation(proven.link.payload).program))
         return notices
 
-    def _begin_epoch(self, proven: ProvenLink) -> bool:
-        """Switches keys at an epoch link; False while its keys are not held (PROTOCOL 8.3)."""
+    def _begin_epoch(self, proven: ProvenLink) -> list[Any] | None:
+        """Switches keys at an epoch's link; what to say instead while its keys are not held (PROTOCOL 8.3)."""
         change = decode_epoch(proven.link.payload)
-        if change.epoch not in self._cluster_keys:
-            return False
+        keys = self._epochs.keys(change.epoch)
+        if keys is None:
+            is_news = self._asked_epoch != change.epoch
+            self._asked_epoch = change.epoch
+            return [m.NeedKeys(change.epoch)] if is_news else []
         if change.runtime != self._around.runtime:
             raise EvidenceRefused(
                 "runtime.mismatch",
@@ -301,29 +315,32 @@ class _Cluster:
                 "another engine, guest or limit: fuel and results would not be comparable",
                 "install the release that the cluster runs",
             )
-        if self._epoch != 0:
-            raise EvidenceRefused(
-                "epoch.change", f"epoch {change.epoch} follows {self._epoch}: this release holds one epoch a cluster"
-            )
-        self._epoch = change.epoch
-        self._transition = Transition(
-            self._network,
-            self._configuration.chain_id,
-            self._configuration.contract("Inbox").address,
-            self._cluster_keys[change.epoch],
-            self._executor,
-            self._codes,
-            self._programs,
-            self._state,
-        )
-        return True
+        self._epochs.begin(BegunEpoch(change.epoch, proven.link.index, proven.link.timestamp, change.runtime))
+        self._transition.begin_epoch(keys)
+        return None
+
+    def _sign_all_keys(self) -> list[m.InputKeySigned]:
+        """The cluster's code key and every program's input key of the epoch that has just begun."""
+        keys = self._present_keys()
+        programs = [program.origin.program for program in self._programs.alive()]
+        code_key = self._sign_input_key(ProgramId(self._id), keys.private_code_key.public_key)
+        return [code_key, *(self._sign_program_key(program) for program in programs)]
+
+    def _sign_program_key(self, program: ProgramId) -> m.InputKeySigned:
+        return self._sign_input_key(program, self._present_keys().program(program).input_key.public_key)
+
+    def _present_keys(self) -> ClusterKeys:
+        keys = self._epochs.keys(self._epochs.current)
+        if keys is None:
+            raise EvidenceRefused("query.no_keys", "this worker does not hold the cluster's keys yet", next="try again")
+        return keys
 
     def _sign_input_key(self, program: ProgramId, key: bytes) -> m.InputKeySigned:
         """PROTOCOL 4.4; the cluster's own id stands for its code key."""
-        record = InputKeyRecord(self._network, self._id, program, self._epoch, key)
+        record = InputKeyRecord(self._network, self._id, program, self._epochs.current, key)
         programs = self._configuration.contract("Programs").address
         signature = self.keys.signing.sign(record.digest(self._configuration.chain_id, programs))
-        return m.InputKeySigned(program, self._epoch, key, signature)
+        return m.InputKeySigned(program, self._epochs.current, key, signature)
 
     def _entries(self, program: ProgramId) -> dict[bytes, bytes]:
         return self._state.program(program).entries
@@ -346,15 +363,14 @@ class _Cluster:
     def _on_receipt(self, message: m.MakeReceipt) -> list[Any]:
         if self._halted is not None:
             raise self._halted
-        if self._epoch == 0:
-            raise CallerMisuse("receipt.no_epoch", "nothing is executed yet")
+        epoch = self._epochs.of_range(message.first, message.to)
         previous, root, inbox_head, outputs_root = self._history.range(message.first, message.to)
         block = self.view.head
         receipt = Receipt(
             network=self._network,
             cluster=self._id,
-            epoch=self._epoch,
-            runtime=self._around.runtime,
+            epoch=epoch.epoch,
+            runtime=epoch.runtime,
             first=message.first,
             to=message.to,
             inbox_head=inbox_head,
@@ -378,9 +394,7 @@ class _Cluster:
             return [m.Answer(message.tag, b"", failure)]
 
     def _query_service(self) -> QueryService:
-        keys = self._cluster_keys.get(self._epoch)
-        if keys is None:
-            raise EvidenceRefused("query.no_keys", "this worker does not hold the cluster's keys yet", next="try again")
+        keys = self._present_keys()
         return QueryService(
             network=self._network,
             chain_id=self._configuration.chain_id,
@@ -404,8 +418,8 @@ class _Cluster:
             buffered=self._replay.buffered,
             proven=self._replay.proven,
             executed=self._history.count,
-            epoch=self._epoch,
-            has_keys=bool(self._cluster_keys),
+            epoch=self._epochs.current,
+            has_keys=self._epochs.has_keys,
             state_root=self._history.root,
         )
 

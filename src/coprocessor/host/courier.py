@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from coprocessor.chain.errors import TransactionReverted
+from coprocessor.chain.proofs import NamedProof
 from coprocessor.crypto.secp256k1 import recover_address
 from coprocessor.enclave import messages as m
 from coprocessor.host.link_feed import LinkFeed
 from coprocessor.host.settler import TURN_SECONDS, turn_of
 from coprocessor.host.store import SettledReceipt, StoredOutput
 from coprocessor.host.worker_options import Surroundings
+from coprocessor.protocol import layout
 from coprocessor.protocol.outputs import Leaf, prove_output
 from coprocessor.protocol.statements import InputKeyRecord
 from coprocessor.values.errors import CoprocessorError, PeerUnreachable
@@ -51,14 +54,20 @@ class Courier:
         self._around = around
         self._links = links
         self._worker = worker
-        self._keys: dict[tuple[bytes, int], _Key] = {}
-        self._published: set[tuple[bytes, int]] = set()
+        self._keys: dict[tuple[ProgramId, int], _Key] = {}
+        self._proven: set[tuple[ProgramId, int]] = set()
+        self._published: set[tuple[ProgramId, int]] = set()
         self._seen: dict[bytes, float] = {}
 
-    @property
-    def programs(self) -> list[ProgramId]:
-        """Programs whose input keys the enclave has signed."""
-        return [key.program for key in self._keys.values()]
+    def unproven(self) -> list[tuple[ProgramId, int]]:
+        """(program, epoch) of signed input keys that the enclave has not seen on the chain yet."""
+        return [place for place in self._keys if place not in self._proven]
+
+    def note_proofs(self, proofs: Iterable[NamedProof]) -> None:
+        """The enclave has accepted these proofs; keys that they show need no more."""
+        programs = [proof.answer for proof in proofs if proof.contract == "Programs"]
+        shown = {slot.slot for answer in programs for slot in answer.slots if slot.value}
+        self._proven.update(place for place in self.unproven() if layout.input_key(*place) in shown)
 
     def note_key(self, notice: m.InputKeySigned) -> None:
         """The enclave has signed an input key."""
@@ -67,7 +76,7 @@ class Courier:
 
     def signed_key(self, program: bytes, epoch: int) -> tuple[bytes, bytes] | None:
         """Input key and this enclave's signature over it, for another member."""
-        found = self._keys.get((program, epoch))
+        found = self._keys.get((ProgramId(program), epoch))
         return None if found is None else (found.key, found.signature)
 
     async def publish_keys(self) -> None:
@@ -81,7 +90,9 @@ class Courier:
                     continue
                 signatures = await self._key_signatures(key)
                 call = programs.encode("publish_input_key", key.program, key.epoch, key.key, signatures)
-                await self._send_once(programs.address, call, "programs: key set")
+                # a key of an epoch that is over is wanted by nobody
+                if await self._send_once(programs.address, call, "programs: key set", "programs: epoch") is not None:
+                    self._proven.add(place)
             self._published.add(place)
 
     async def deliver(self, settled_links: int, block_number: int) -> None:
@@ -125,13 +136,15 @@ class Courier:
             list(proof.siblings),
         )
 
-    async def _send_once(self, address: Address, call: bytes, done_reason: str) -> None:
-        """Sends what another worker may have done in the meantime."""
+    async def _send_once(self, address: Address, call: bytes, done_reason: str, over_reason: str = "") -> str | None:
+        """Sends what another worker may have done in the meantime; ``over_reason`` where it was refused with that."""
         try:
             await self._around.sender.send(address, call)
         except TransactionReverted as error:
-            if error.reason != done_reason:
+            if error.reason not in (done_reason, over_reason):
                 raise
+            return over_reason if error.reason == over_reason else None
+        return None
 
     async def _key_signatures(self, key: _Key) -> list[bytes]:
         """Signatures of a quorum over one key, ascending by signer."""

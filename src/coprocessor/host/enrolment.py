@@ -29,7 +29,7 @@ RENEW_SECONDS = 2 * 86_400
 """How long before its end an admission is renewed."""
 
 _WORKER_SIGNER, _WORKER_EXPIRES, _WORKER_REVOKED = 3, 10, 11
-_CLUSTER_EPOCH = 1
+_CLUSTER_EPOCH, _CLUSTER_FIRST_OPEN = 1, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Enrolment:
         self._booted: m.Booted | None = None
         self._checkpoint: Block | None = None
         self._attested: m.Attested | None = None
+        self._held: set[int] = set()
 
     @property
     def booted(self) -> m.Booted:
@@ -128,11 +129,17 @@ class Enrolment:
             receipt = await around.sender.send(clusters.address, call)
             await self.wait_until_final(receipt.block_number)
 
-    async def take_keys(self) -> int:
-        """Ticket, release and partial keys of the cluster's present epoch, which is returned (PROTOCOL 2.4, 8.2)."""
+    async def take_open_keys(self) -> None:
+        """The keys of every epoch that is not closed (PROTOCOL 8.2)."""
         around = self._around
         cluster = await around.contract("Clusters").read("clusters", around.cluster)
-        epoch: int = cluster[_CLUSTER_EPOCH]
+        for epoch in range(cluster[_CLUSTER_FIRST_OPEN], cluster[_CLUSTER_EPOCH] + 1):
+            if epoch not in self._held:
+                await self.take_keys(epoch)
+
+    async def take_keys(self, epoch: int) -> None:
+        """Ticket, release and partial keys of one epoch (PROTOCOL 2.4, 8.2)."""
+        around = self._around
         threshold = await self._threshold()
         head = await self._feed.advance()
         await self._feed.prove(await self._standing_slots(), head.number)
@@ -145,7 +152,7 @@ class Enrolment:
         master_key, share_keys = await self._master_key()
         partials = m.Partials(epoch, master_key, tuple(share_keys), tuple(one.partial for one in released))
         await self._enclave.request(partials, m.KeysReady)
-        return epoch
+        self._held.add(epoch)
 
     async def standing(self) -> Standing:
         """What the chain says of this worker now."""

@@ -11,6 +11,7 @@ from coprocessor.values.identities import ClusterId, ProgramId, WorkerId
 
 __all__ = ["committee", "progress", "proven_links", "worker_standing"]
 
+_CLUSTER_FIELDS = ("epoch", "first_open", "quorum", "fast_quorum", "runtime")
 _WORKER_FIELDS = ("operator", "platform", "role", "signer", "sealing_key", "expires", "revoked")
 
 
@@ -36,20 +37,21 @@ def worker_standing(cluster: ClusterId, worker: WorkerId, signer: bytes) -> Want
         ],
         "Clusters": [
             layout.cluster_member(cluster, worker),
-            *(layout.cluster_field(cluster, field) for field in ("epoch", "quorum", "fast_quorum", "runtime")),
+            *(layout.cluster_field(cluster, field) for field in _CLUSTER_FIELDS),
         ],
     }
 
 
-def progress(cluster: ClusterId, epoch: int, programs: Iterable[ProgramId]) -> Wanted:
-    """How far inbox and settlement are, and the recorded input keys of programs."""
+def progress(cluster: ClusterId, keys: Iterable[tuple[ProgramId, int]]) -> Wanted:
+    """How far inbox, settlement and epochs are, and the recorded input keys of (program, epoch)."""
     wanted: dict[str, list[bytes]] = {
         "Inbox": [layout.inbox_head(cluster), layout.inbox_count(cluster)],
         "Settlement": [layout.settled(cluster, field) for field in ("count", "root", "receipts")],
+        "Clusters": [layout.cluster_field(cluster, field) for field in ("epoch", "first_open")],
     }
-    keys: list[bytes] = [layout.input_key(program, epoch) for program in programs]
-    if keys:
-        wanted["Programs"] = keys
+    recorded: list[bytes] = [layout.input_key(program, epoch) for program, epoch in keys]
+    if recorded:
+        wanted["Programs"] = recorded
     return wanted
 
 

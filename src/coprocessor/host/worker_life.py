@@ -59,6 +59,7 @@ class WorkerLife:
         self._trying = Trying(around.progress, around.options.poll_seconds)
         self._wake = asyncio.Event()
         self._codes: asyncio.Queue[bytes] = asyncio.Queue()
+        self._epochs: asyncio.Queue[int] = asyncio.Queue()
         self._enclave: EnclaveProcess | None = None
         self._proven_block = self._indexed_block = -1
         self._must_prove = True
@@ -69,7 +70,6 @@ class WorkerLife:
         self.courier: Courier | None = None
         self.enrolment: Enrolment | None = None
         self.settled = SettledIndex(around)
-        self.epoch = 0
         self.executed = 0
         self._news = asyncio.Event()
 
@@ -109,22 +109,19 @@ class WorkerLife:
         await self._enter("admission", enrolment.admit)
         await self._enter("endpoint", lambda: enrolment.announce(endpoint))
         await self._enter("membership", enrolment.join)
-        await self._enter("keys", self._take_keys)
+        await self._enter("keys", enrolment.take_open_keys)
         await self._enter("interpreters", lambda: self._prepare(enclave))
         around.progress.enter("running")
         await until_first_ends(
             self._trying.for_ever("chain", lambda: self._follow(feed)),
             self._trying.for_ever("settlement", self._act, self._wake),
             self._serve_code(enclave),
+            self._serve_keys(enrolment),
         )
 
     async def _enter(self, step: str, act: Callable[[], Awaitable[None]]) -> None:
         self._around.progress.enter(step)
         await self._trying.until_done(step, act)
-
-    async def _take_keys(self) -> None:
-        assert self.enrolment is not None
-        self.epoch = await self.enrolment.take_keys()
 
     # ---- following
 
@@ -136,8 +133,9 @@ class WorkerLife:
         if head.number == self._proven_block and not self._must_prove:
             return False
         self._must_prove, self._proven_block = False, -1  # a failure on the way makes the next look do all again
-        wanted = slots.progress(self._around.cluster, self.epoch, self.courier.programs)
+        wanted = slots.progress(self._around.cluster, self.courier.unproven())
         proofs = await feed.prove(wanted, head.number)
+        self.courier.note_proofs(proofs)
         await self.links.feed(head.number, slots.proven_links(self._around.cluster, proofs))
         await self.settled.update(head.number)
         self._proven_block = self._indexed_block = head.number
@@ -193,6 +191,8 @@ class WorkerLife:
                 self.executed = notice.index + 1
             case m.NeedCode():
                 self._codes.put_nowait(notice.code_hash)
+            case m.NeedKeys():
+                self._epochs.put_nowait(notice.epoch)
             case m.InputKeySigned():
                 if self.courier is not None:
                     self.courier.note_key(notice)
@@ -217,6 +217,16 @@ class WorkerLife:
                 await enclave.request(m.Code(wanted, chunks), m.Ready)
 
             await self._trying.until_done("code", hand_over)
+
+    async def _serve_keys(self, enrolment: Enrolment) -> None:
+        """Fetches the keys of epochs that begin (PROTOCOL 8.3)."""
+        while True:
+            epoch = await self._epochs.get()
+
+            async def take(wanted: int = epoch) -> None:
+                await enrolment.take_keys(wanted)
+
+            await self._trying.until_done("keys", take)
 
     async def _prepare(self, enclave: EnclaveProcess) -> None:
         """Makes interpreters ready ahead of their first program; the first start compiles them for this machine."""

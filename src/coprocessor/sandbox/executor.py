@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVar
 
 from coprocessor.crypto.hashing import sha256
@@ -36,6 +37,7 @@ from coprocessor.sandbox.executor_messages import (
     LoadProgram,
     Queried,
     Query,
+    SetSecrets,
     SetState,
     StateWrite,
     Stop,
@@ -108,6 +110,8 @@ class Executor:
             return self._load_program(message)
         if isinstance(message, LoadGuest):
             return self._load_guest(message)
+        if isinstance(message, SetSecrets):
+            return self._set_secrets(message)
         if isinstance(message, UnloadProgram):
             self._programs.pop(message.program, None)
             self._states.forget(message.program)
@@ -147,6 +151,16 @@ class Executor:
             private_owner=message.private_owner,
         )
         return Loaded(message.program, image.interface, image.fuel, compiled, snapshot)
+
+    def _set_secrets(self, message: SetSecrets) -> Done:
+        self._known(message.program)
+        self._programs[message.program] = replace(
+            self._programs[message.program],
+            application_secret=_secret(message.application_secret),
+            account_secret=_secret(message.account_secret),
+            query_account_secret=_secret(message.query_account_secret),
+        )
+        return Done()
 
     def _load_raw(self, message: LoadProgram) -> tuple[LoadedImage, bytes | None, bytes | None]:
         if message.compiled is not None:

@@ -36,6 +36,7 @@ __all__ = [
     "Loaded",
     "Queried",
     "Query",
+    "SetSecrets",
     "SetState",
     "StateEntry",
     "StateWrite",
@@ -136,6 +137,16 @@ class LoadFailed:
 
     code: str
     message: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SetSecrets:
+    """A new epoch's secrets of a loaded program, 32 bytes each as in ``LoadProgram`` (PROTOCOL 8.3)."""
+
+    program: ProgramId
+    application_secret: bytes = field(repr=False)
+    account_secret: bytes = field(repr=False)
+    query_account_secret: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +336,7 @@ class Stop:
 
 
 EXECUTOR_REQUESTS: Final = RecordTable(
-    (LoadGuest, LoadProgram, UnloadProgram, SetState, Execute, Query, Stop), MAX_EXECUTOR_MESSAGE
+    (LoadGuest, LoadProgram, SetSecrets, UnloadProgram, SetState, Execute, Query, Stop), MAX_EXECUTOR_MESSAGE
 )
 EXECUTOR_REPLIES: Final = RecordTable(
     (GuestLoaded, Loaded, LoadFailed, Executed, Queried, Done, ExecutorFailed), MAX_EXECUTOR_MESSAGE
