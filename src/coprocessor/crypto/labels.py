@@ -41,6 +41,7 @@ class Label(Enum):
     RANDOMNESS = "randomness"
     QUERY_RANDOMNESS = "query-randomness"
     PRIVATE_CODE = "private-code"
+    CHECKPOINT = "checkpoint"
     # messages sealed by HPKE
     SEALED_COMMAND = "sealed-command"
     SEALED_QUERY = "sealed-query"

@@ -141,6 +141,10 @@ class ChainView:
             )
         return proven
 
+    def has(self, contract: str, slot: bytes) -> bool:
+        """Whether the slot was proven."""
+        return (contract, slot) in self._slots
+
     def value(self, contract: str, slot: bytes) -> int:
         """``slot(...).value``."""
         return self.slot(contract, slot).value

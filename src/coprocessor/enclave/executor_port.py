@@ -103,12 +103,12 @@ class Executor:
             self._programs[program.origin.program] = program
         return reply
 
-    def restore(self, program: Program) -> Loaded | LoadFailed:
-        """Makes ``program`` callable with the state that it has by now, as a checkpoint brought it."""
-        reply = self.load(program)
-        if isinstance(reply, Loaded):
-            self._ask(self._state_of(program.origin.program), Done)
-        return reply
+    def restore(self, program: Program) -> bool:
+        """Makes ``program`` callable with the state that it has by now, as a checkpoint brought it; whether it is."""
+        if isinstance(self.load(program), LoadFailed):
+            return False
+        self._ask(self._state_of(program.origin.program), Done)
+        return True
 
     def rekey(self, program: Program) -> None:
         """Gives a loaded program the secrets of its present epoch."""

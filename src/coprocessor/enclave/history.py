@@ -33,6 +33,12 @@ class History:
         self.count = 0
         """Links executed."""
 
+    def restore(self, count: int, root: StateRoot, head: Digest) -> None:
+        """Begins after ``count`` links. Raises EvidenceRefused where the chain settled another root for as many."""
+        self._steps = {count: _Step(root, head, ())}
+        self._oldest = self.count = count
+        self._compare()
+
     @property
     def root(self) -> StateRoot:
         """The present state root."""

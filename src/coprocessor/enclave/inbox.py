@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coprocessor.protocol.links import Link, compute_genesis_head, compute_head
-from coprocessor.values.errors import EvidenceRefused, MalformedInput
+from coprocessor.values.errors import CallerMisuse, EvidenceRefused, MalformedInput
 from coprocessor.values.identities import Address, ClusterId, Digest
 
 __all__ = ["MAX_BUFFERED_BYTES", "InboxReplay", "ProvenLink"]
@@ -51,6 +51,14 @@ class InboxReplay:
     def proven(self) -> int:
         """Number of links under a proven head."""
         return self._proven_count
+
+    def restore(self, count: int, head: Digest) -> None:
+        """Begins after ``count`` links with a proven head. Raises CallerMisuse where links were taken before."""
+        if self.buffered:
+            raise CallerMisuse("inbox.begun", "links were given before the checkpoint", next="start another process")
+        self._head = self._proven_head = head
+        self._proven_count = count
+        self._settle()
 
     def set_target(self, count: int, head: Digest) -> None:
         """The chain's count and head, read from one proof.

@@ -26,7 +26,9 @@ __all__ = [
     "BootGatekeeper",
     "BootWorker",
     "Booted",
+    "BoundaryReached",
     "ChainProof",
+    "CheckpointPiece",
     "Code",
     "DkgInput",
     "DkgOutput",
@@ -58,6 +60,9 @@ __all__ = [
     "ReleaseRequested",
     "Released",
     "RequestTicket",
+    "Restore",
+    "RestorePiece",
+    "Restored",
     "SignedReceipt",
     "SlotProof",
     "Status",
@@ -236,6 +241,27 @@ class PrepareGuest:
 
 
 @dataclass(frozen=True, slots=True)
+class RestorePiece:
+    """The next sealed piece of the checkpoint from which a fresh enclave begins."""
+
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """All pieces were given: begin with the checkpoint of this manifest, which the chain names (PROTOCOL 8.5)."""
+
+    manifest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """So many links are behind this enclave now."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class LinkData:
     """One inbox entry as the node tells it; it counts only once it replays to a proven head (PROTOCOL 2.2, 3.1)."""
 
@@ -355,6 +381,28 @@ class KeepCache:
 
     name: str
     sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointPiece:
+    """Notice: one sealed piece of a checkpoint that ``BoundaryReached`` is going to name, worth keeping and serving."""
+
+    index: int
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BoundaryReached:
+    """Notice: nothing is left under keys older than ``epoch``'s; the state is in a checkpoint, whose pieces came
+    before. ``signature`` is over the EIP-712 struct ``Boundary`` (PROTOCOL 8.4)."""
+
+    epoch: int
+    count: int
+    inbox_head: bytes
+    root: bytes
+    checkpoint: bytes
+    manifest: bytes
+    signature: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -561,7 +609,20 @@ _COMMON_REQUESTS = (Headers, ChainProof, Attest, GetStatus, Stop)
 _COMMON_REPLIES = (Booted, Head, ProofAccepted, Attested, Failure, Ready, Status)
 
 WORKER_REQUESTS = RecordTable(
-    (*_COMMON_REQUESTS, BootWorker, PrepareGuest, RequestTicket, Tickets, Partials, Links, Code, MakeReceipt, Query),
+    (
+        *_COMMON_REQUESTS,
+        BootWorker,
+        PrepareGuest,
+        RequestTicket,
+        Tickets,
+        Partials,
+        RestorePiece,
+        Restore,
+        Links,
+        Code,
+        MakeReceipt,
+        Query,
+    ),
     MAX_MESSAGE,
 )
 WORKER_REPLIES = RecordTable(
@@ -573,6 +634,9 @@ WORKER_REPLIES = RecordTable(
         LinksAccepted,
         NeedCode,
         NeedKeys,
+        CheckpointPiece,
+        BoundaryReached,
+        Restored,
         KeepCache,
         Halted,
         LinkExecuted,

@@ -13,7 +13,7 @@ so that it ends at the same link everywhere (PROTOCOL 8.3).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from coprocessor.crypto.aead import NONCE_LENGTH, SivKey, pad_to_bucket
@@ -116,6 +116,11 @@ class ProgramState:
                 self.write(key, self.entries[key], link, ROTATION_POSITION)
                 done += 1
         return done
+
+    def restore(self, entries: Iterable[tuple[bytes, bytes, int, int]]) -> None:
+        """Takes entries of a checkpoint: (key, value, link, position); they come to stand as they stood."""
+        for key, value, link, position in entries:
+            self.write(key, value, link, position)
 
     def kept(self) -> Iterator[tuple[bytes, bytes, Place]]:
         """Key, value and place of every entry, ascending by key."""

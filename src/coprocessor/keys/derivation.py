@@ -2,7 +2,7 @@
 
     signature on (network, cluster, epoch)      unique, verified by pairing
      └ cluster secret                            in enclaves of that cluster's members alone
-        ├ randomness, query randomness, private code
+        ├ randomness, query randomness, private code, checkpoints
         └ per program: state, input, account, query account, application
 
 Rules:
@@ -82,6 +82,11 @@ class ClusterKeys:
     def private_code_key(self) -> SealingKey:
         """Opens code that was published sealed to this cluster."""
         return SealingKey(self._derive(Label.PRIVATE_CODE))
+
+    def checkpoint_key(self, count: int, head: bytes) -> bytes:
+        """32 bytes: seals the checkpoint of the state after ``count`` links with inbox head ``head`` (PROTOCOL 8.4)."""
+        context = self.identity.context(Label.CHECKPOINT, count.to_bytes(8, "big"), head)
+        return hkdf_expand(self._secret, context)
 
     def _derive(self, label: Label) -> bytes:
         return hkdf_expand(self._secret, self.identity.context(label))

@@ -1,0 +1,345 @@
+"""Epochs in a worker's core: new keys at their link, older inputs in their grace, re-encryption, boundary, restore."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from coprocessor.crypto.secp256k1 import recover_address
+from coprocessor.enclave import messages as m
+from coprocessor.enclave import transition, worker
+from coprocessor.enclave.checkpoint import Checkpoint, Manifest, open_checkpoint
+from coprocessor.keys.derivation import ClusterKeys
+from coprocessor.keys.identity import ClusterIdentity
+from coprocessor.protocol import layout
+from coprocessor.protocol.commands import Destination, derive_reply_secret, seal_command
+from coprocessor.protocol.items import ClearItem
+from coprocessor.protocol.links import Link, LinkKind
+from coprocessor.protocol.queries import QueryReply, seal_query
+from coprocessor.protocol.statements import Boundary
+from coprocessor.sandbox.engine import Engine
+from coprocessor.values.errors import EvidenceRefused
+from tests.enclave.stage import RUNTIME, Worker, ask, refusal
+from tests.enclave.test_worker import ALICE, BOB, RELAYER, Counter
+from tests.support.fake_chain import CHAIN_ID, CLUSTER
+
+GRACE_BLOCKS = 10
+
+
+class Rotating(Counter):
+    """The counter's cluster, whose epochs are raised and closed."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self.keys = {1: self.input_key}
+
+    def raise_epoch(self, worker: Worker | None = None) -> int:
+        """A new epoch, whose keys the worker takes."""
+        worker = worker or self.worker
+        epoch = max(self.keys) + 1
+        self.chain.append_epoch(RUNTIME, epoch)
+        self.chain.mine()
+        worker.follow()
+        assert m.NeedKeys(epoch) in worker.notices
+        assert worker.status().epoch == epoch - 1, "links wait for their keys"
+        worker.take_keys(epoch)
+        worker.work()
+        assert worker.status().epoch == epoch
+        signed = [notice for notice in worker.notices if isinstance(notice, m.InputKeySigned)]
+        key = next(one.key for one in signed if (one.program, one.epoch) == (self.program, epoch))
+        self.keys[epoch] = key
+        self.chain.set("Programs", layout.input_key(self.program, epoch), key)
+        self.chain.mine()
+        return epoch
+
+    def seal_to(self, epoch: int, author: object = ALICE) -> ClearItem:
+        command = self.command()
+        secret = derive_reply_secret(author, self.network, self.program, command.nonce)  # type: ignore[arg-type]
+        place = Destination(
+            self.network, CHAIN_ID, self.chain.inbox, self.program, epoch, LinkKind.BATCH, RELAYER
+        )
+        sealed = seal_command(replace(command, reply_secret=secret), place, author, self.keys[epoch])  # type: ignore[arg-type]
+        return ClearItem(0, command.fuel_limit, command.fee_limit, sealed)
+
+    def let_grace_pass(self) -> None:
+        for _ in range(GRACE_BLOCKS + 1):
+            self.chain.mine()
+
+    def boundary(self, worker: Worker | None = None) -> tuple[m.BoundaryReached, list[bytes]]:
+        """The newest boundary and the pieces of its checkpoint."""
+        notices = (worker or self.worker).notices
+        reached = next(notice for notice in reversed(notices) if isinstance(notice, m.BoundaryReached))
+        before = notices[: notices.index(reached)]
+        count = len(Manifest.decode(reached.manifest).pieces)
+        return reached, [notice.sealed for notice in before if isinstance(notice, m.CheckpointPiece)][-count:]
+
+    def close(self, reached: m.BoundaryReached) -> None:
+        """As ``Clusters.close_epochs`` records it."""
+        self.chain.set("Clusters", layout.cluster_field(CLUSTER, "first_open"), reached.epoch)
+        for field in ("epoch", "count", "inbox_head", "root", "checkpoint"):
+            self.chain.set("Clusters", layout.cluster_boundary(CLUSTER, field), getattr(reached, field))
+        self.chain.mine()
+
+    def newcomer(self, name: bytes, epochs: list[int]) -> Worker:
+        worker = Worker(self.stage, self.engine, name)
+        worker.admit()
+        for epoch in epochs:
+            worker.take_keys(epoch)
+        return worker
+
+    def restore(self, worker: Worker, reached: m.BoundaryReached, pieces: list[bytes]) -> None:
+        self.stage.sync(worker.core)
+        fields = ("epoch", "count", "inbox_head", "root", "checkpoint")
+        slots = [("Clusters", layout.cluster_boundary(CLUSTER, field)) for field in fields]
+        ask(worker.core, self.chain.proof(*slots))
+        for piece in pieces:
+            ask(worker.core, m.RestorePiece(piece))
+        assert ask(worker.core, m.Restore(reached.manifest)) == m.Restored(reached.count)
+
+
+@pytest.fixture(autouse=True)
+def grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block of the fake chain takes 12 seconds."""
+    monkeypatch.setattr(worker, "DEVELOPMENT_GRACE_SECONDS", 12 * GRACE_BLOCKS)
+
+
+@pytest.fixture
+def cluster(engine: Engine) -> Rotating:
+    return Rotating(engine)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine()
+
+
+def statuses(cluster: Rotating, link: Link) -> list[str]:
+    cluster.worker.follow()
+    return cluster.statuses(link)
+
+
+def test_inputs_of_the_epoch_before_are_taken_until_the_grace_is_over(cluster: Rotating) -> None:
+    cluster.raise_epoch()
+    assert statuses(cluster, cluster.submit(cluster.seal_to(1), cluster.seal_to(2))) == ["OK", "OK"]
+    cluster.let_grace_pass()
+    assert statuses(cluster, cluster.submit(cluster.seal_to(1), cluster.seal_to(2))) == ["void.sealed", "OK"]
+
+
+def test_a_command_counts_once_whatever_epoch_it_is_of(cluster: Rotating) -> None:
+    item = cluster.seal_to(1)
+    assert statuses(cluster, cluster.submit(item)) == ["OK"]
+    cluster.raise_epoch()
+    assert statuses(cluster, cluster.submit(item)) == ["void.replayed"]
+
+
+def test_replicas_agree_whenever_they_took_their_keys(cluster: Rotating) -> None:
+    for author in (ALICE, BOB):
+        cluster.submit(cluster.seal_to(1, author))
+    cluster.raise_epoch()
+    cluster.submit(cluster.seal_to(1), cluster.seal_to(2))
+    cluster.raise_epoch()
+    cluster.let_grace_pass()
+    cluster.submit(cluster.seal_to(2), cluster.seal_to(3))
+    cluster.worker.follow()
+    other = cluster.newcomer(b"other", [1, 2, 3])
+    ask(other.core, cluster.code)
+    other.follow()
+    assert other.executed() == cluster.worker.executed()
+    assert other.status().state_root == cluster.worker.status().state_root
+
+
+def test_re_encryption_goes_on_with_each_link_until_nothing_is_left(
+    cluster: Rotating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transition, "ROTATED_ENTRIES", 0)
+    cluster.submit(cluster.seal_to(1))
+    cluster.worker.follow()
+    cluster.raise_epoch()
+    stuck = cluster.worker.status().state_root
+    cluster.let_grace_pass()
+    cluster.chain.append(LinkKind.MEMBER, b"")
+    cluster.chain.mine()
+    cluster.worker.follow()
+    assert not [notice for notice in cluster.worker.notices if isinstance(notice, m.BoundaryReached)]
+    monkeypatch.setattr(transition, "ROTATED_ENTRIES", 1)
+    cluster.chain.append(LinkKind.MEMBER, b"")
+    cluster.chain.mine()
+    cluster.worker.follow()
+    assert cluster.worker.status().state_root != stuck
+    assert cluster.boundary()[0].count == len(cluster.chain.links)
+
+
+def test_nothing_is_left_under_older_keys_at_a_boundary(cluster: Rotating) -> None:
+    cluster.submit(cluster.seal_to(1))
+    cluster.raise_epoch()
+    cluster.let_grace_pass()
+    cluster.submit(cluster.seal_to(2))
+    cluster.worker.follow()
+    state = cluster.worker.core._cluster._state  # type: ignore[union-attr]
+    places = [place for _, program in state.programs() for _, _, place in program.kept()]
+    assert places
+    assert {place.epoch for place in places} == {2}
+    paths = set(state.program(cluster.program)._trie.paths())
+    assert paths == {place.path for place in places}
+
+
+def test_receipts_end_where_an_epoch_begins(cluster: Rotating) -> None:
+    cluster.submit(cluster.seal_to(1))
+    cluster.raise_epoch()
+    start = next(link.index for link in cluster.chain.links[1:] if link.kind == LinkKind.EPOCH)
+    assert refusal(cluster.worker.core, m.MakeReceipt(0, start + 1)) == "receipt.epochs"
+    assert ask(cluster.worker.core, m.MakeReceipt(0, start)).epoch == 1
+    assert ask(cluster.worker.core, m.MakeReceipt(start, start + 1)).epoch == 2
+
+
+def test_queries_sealed_to_the_epoch_before_are_answered_until_it_is_closed(cluster: Rotating) -> None:
+    cluster.raise_epoch()
+    cluster.submit(cluster.seal_to(2))
+
+    def answer(epoch: int) -> m.Answer:
+        cluster.worker.follow()
+        slots = [("Programs", layout.input_key(cluster.program, one)) for one in cluster.keys]
+        record = ("Registry", layout.registry_worker_of(cluster.worker.booted.signer))
+        ask(cluster.worker.core, cluster.chain.proof(*slots, record))
+        sealed = seal_query(cluster.query(), cluster.network, cluster.program, epoch, cluster.keys[epoch])
+        return ask(cluster.worker.core, m.Query(1, cluster.program, sealed, 1000))  # type: ignore[no-any-return]
+
+    for epoch in (1, 2):
+        assert QueryReply.decode(answer(epoch).reply).epoch == epoch
+    cluster.let_grace_pass()
+    cluster.submit(cluster.seal_to(2))
+    cluster.worker.follow()
+    cluster.close(cluster.boundary()[0])
+    ask_first_open(cluster, cluster.worker)
+    assert QueryReply.decode(answer(2).reply).epoch == 2
+    failure = answer(1).failure
+    assert failure is not None
+
+
+def ask_first_open(cluster: Rotating, worker: Worker) -> None:
+    cluster.stage.sync(worker.core)
+    ask(worker.core, cluster.chain.proof(("Clusters", layout.cluster_field(CLUSTER, "first_open"))))
+
+
+def test_keys_of_closed_epochs_are_erased_and_released_to_nobody(cluster: Rotating) -> None:
+    cluster.raise_epoch()
+    cluster.let_grace_pass()
+    cluster.submit(cluster.seal_to(2))
+    cluster.worker.follow()
+    cluster.close(cluster.boundary()[0])
+    ask_first_open(cluster, cluster.worker)
+    core = cluster.worker.core._cluster
+    assert core is not None
+    assert core._epochs.keys(1) is None
+    assert all(one.epoch == 2 for program in core._programs.in_order() for one in program.epochs)
+    late = Worker(cluster.stage, cluster.engine, b"late")
+    late.admit()
+    assert refusal(cluster.stage.gatekeeper, m.Release(late.request(1))) == "release.refused"
+    late.take_keys(2)
+
+
+def test_a_newcomer_begins_at_the_boundary_and_goes_on_alike(cluster: Rotating) -> None:
+    for author in (ALICE, BOB):
+        cluster.submit(cluster.seal_to(1, author))
+    cluster.raise_epoch()
+    cluster.let_grace_pass()
+    replayed = cluster.seal_to(2)
+    cluster.submit(replayed)
+    cluster.worker.follow()
+    reached, pieces = cluster.boundary()
+    cluster.close(reached)
+    newcomer = cluster.newcomer(b"newcomer", [2])
+    cluster.restore(newcomer, reached, pieces)
+    cluster.submit(replayed, cluster.seal_to(2, BOB))
+    for member in (cluster.worker, newcomer):
+        member.follow()
+    assert newcomer.executed() == cluster.worker.executed()[reached.count :]
+    assert [output.void_rule for output in newcomer.executed()[-1].outputs] == ["void.replayed", ""]
+    assert newcomer.status().state_root == cluster.worker.status().state_root
+    first = reached.count
+    assert ask(newcomer.core, m.MakeReceipt(first, first + 1)).new_root == newcomer.executed()[0].state_root
+
+
+def test_members_make_the_same_checkpoint_and_sign_it(cluster: Rotating) -> None:
+    cluster.raise_epoch()
+    other = cluster.newcomer(b"other", [1, 2])
+    ask(other.core, cluster.code)
+    cluster.let_grace_pass()
+    cluster.submit(cluster.seal_to(2))
+    for member in (cluster.worker, other):
+        member.follow()
+    reached, pieces = cluster.boundary()
+    again, same = cluster.boundary(other)
+    assert replace(again, signature=b"") == replace(reached, signature=b"")
+    assert same == pieces
+    boundary = Boundary(
+        cluster.network,
+        CLUSTER,
+        reached.epoch,
+        reached.count,
+        reached.inbox_head,  # type: ignore[arg-type]
+        reached.root,  # type: ignore[arg-type]
+        reached.checkpoint,  # type: ignore[arg-type]
+    )
+    clusters = cluster.chain.configuration.contract("Clusters").address
+    assert recover_address(boundary.digest(CHAIN_ID, clusters), reached.signature) == cluster.worker.booted.signer
+
+
+@pytest.fixture
+def closed(cluster: Rotating) -> tuple[Rotating, m.BoundaryReached, list[bytes]]:
+    cluster.submit(cluster.seal_to(1))
+    cluster.raise_epoch()
+    cluster.let_grace_pass()
+    cluster.submit(cluster.seal_to(2))
+    cluster.worker.follow()
+    reached, pieces = cluster.boundary()
+    cluster.close(reached)
+    return cluster, reached, pieces
+
+
+@pytest.mark.parametrize("field", ["count", "root", "head", "epoch", "cluster"])
+def test_a_checkpoint_that_the_chain_does_not_name_is_refused(
+    closed: tuple[Rotating, m.BoundaryReached, list[bytes]], field: str
+) -> None:
+    cluster, reached, pieces = closed
+    manifest = Manifest.decode(reached.manifest)
+    value = getattr(manifest, field)
+    other = replace(manifest, **{field: value + 1 if isinstance(value, int) else bytes(32)})  # type: ignore[arg-type]
+    newcomer = cluster.newcomer(b"newcomer", [2])
+    with pytest.raises(AssertionError, match="foreign"):
+        cluster.restore(newcomer, replace(reached, manifest=other.encode()), pieces)
+    cluster.restore(newcomer, reached, pieces)
+
+
+def test_altered_missing_or_reordered_pieces_are_refused(
+    closed: tuple[Rotating, m.BoundaryReached, list[bytes]],
+) -> None:
+    cluster, reached, pieces = closed
+    newcomer = cluster.newcomer(b"newcomer", [2])
+    for wrong in ([], [*pieces, pieces[0]], [pieces[0][:-1] + bytes([pieces[0][-1] ^ 1])]):
+        with pytest.raises(AssertionError, match="pieces"):
+            cluster.restore(newcomer, reached, wrong)
+
+
+def test_an_enclave_with_a_history_takes_no_checkpoint(
+    closed: tuple[Rotating, m.BoundaryReached, list[bytes]],
+) -> None:
+    cluster, reached, pieces = closed
+    with pytest.raises(AssertionError, match="begun"):
+        cluster.restore(cluster.worker, reached, pieces)
+
+
+def test_a_checkpoint_opens_for_its_own_epoch_alone(
+    closed: tuple[Rotating, m.BoundaryReached, list[bytes]],
+) -> None:
+    cluster, reached, pieces = closed
+    checkpoint = Checkpoint(Manifest.decode(reached.manifest), tuple(pieces))
+    core = cluster.worker.core._cluster
+    assert core is not None
+    held = core._epochs.keys(2)
+    assert held is not None
+    assert len(open_checkpoint(checkpoint, held).programs) == 1
+    identity = ClusterIdentity(cluster.network, CLUSTER, 1, True)
+    with pytest.raises(EvidenceRefused):
+        open_checkpoint(checkpoint, ClusterKeys(bytes(32), identity))
