@@ -103,12 +103,12 @@ class Executor:
             self._programs[program.origin.program] = program
         return reply
 
-    def restore(self, program: Program) -> bool:
-        """Makes ``program`` callable with the state that it has by now, as a checkpoint brought it; whether it is."""
+    def restore(self, program: Program) -> None:
+        """Makes ``program`` callable with the state that it has by now, as a checkpoint brought it."""
+        name = program.origin.program
         if isinstance(self.load(program), LoadFailed):
-            return False
-        self._ask(self._state_of(program.origin.program), Done)
-        return True
+            raise InternalError("checkpoint.program", f"program 0x{name.hex()}, which ran before, does not load")
+        self._ask(self._state_of(name), Done)
 
     def rekey(self, program: Program) -> None:
         """Gives a loaded program the secrets of its present epoch."""

@@ -136,7 +136,7 @@ class ClusterState:
     """All programs of a cluster, the used nonces, and the root over both."""
 
     def __init__(self, network: NetworkId) -> None:
-        self._network = network
+        self.network = network
         self._programs: dict[ProgramId, ProgramState] = {}
         self._top = Trie()
         self._dirty: set[ProgramId] = set()
@@ -186,4 +186,4 @@ class ClusterState:
             self._top.put(program, self._programs[program].commitment())
         self._dirty.clear()
         parts = (epoch.to_bytes(8, "big"), self._top.root(), self.nonces.root())
-        return StateRoot(sha256(Label.CLUSTER_STATE.context(self._network, *parts)))
+        return StateRoot(sha256(Label.CLUSTER_STATE.context(self.network, *parts)))

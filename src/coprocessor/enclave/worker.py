@@ -20,25 +20,17 @@ from typing import Any
 from coprocessor.attestation.report_data import ReportClaims
 from coprocessor.enclave import messages as m
 from coprocessor.enclave.chain_view import ChainView
-from coprocessor.enclave.checkpoint import (
-    MAX_CHECKPOINT,
-    MAX_PIECE,
-    Checkpoint,
-    Manifest,
-    Snapshot,
-    make_checkpoint,
-    open_checkpoint,
-    take_snapshot,
-)
+from coprocessor.enclave.checkpoint import Checkpoint, Manifest, make_checkpoint, open_checkpoint, take_snapshot
 from coprocessor.enclave.cluster_keys import ClusterKeyAcquisition
 from coprocessor.enclave.epochs import DEVELOPMENT_GRACE_SECONDS, GRACE_SECONDS, BegunEpoch, Epochs
 from coprocessor.enclave.executor_port import Executor, ExecutorPort
 from coprocessor.enclave.history import History
 from coprocessor.enclave.identity import EnclaveKeys, Entropy
 from coprocessor.enclave.inbox import InboxReplay, ProvenLink
-from coprocessor.enclave.programs import CodeStore, Program, ProgramEpoch, ProgramTable
+from coprocessor.enclave.programs import CodeStore, ProgramTable
 from coprocessor.enclave.query_service import QueryService
-from coprocessor.enclave.sealed_state import GENESIS_ROOT, ClusterState, ProgramState
+from coprocessor.enclave.restoring import Pieces, check_named, rebuild
+from coprocessor.enclave.sealed_state import GENESIS_ROOT, ClusterState
 from coprocessor.enclave.transition import Transition
 from coprocessor.keys.derivation import ClusterKeys
 from coprocessor.protocol import layout
@@ -48,7 +40,7 @@ from coprocessor.protocol.receipts import Receipt
 from coprocessor.protocol.statements import Boundary, InputKeyRecord
 from coprocessor.protocol.system import decode_epoch, decode_instantiation
 from coprocessor.sandbox.sealed_cache import CacheKind, SealedCache
-from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRefused, InternalError, MalformedInput
+from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRefused, MalformedInput
 from coprocessor.values.identities import (
     Address,
     ClusterId,
@@ -198,7 +190,7 @@ class _Cluster:
         )
         self._asked_epoch = 0
         self._boundary_epoch = 1
-        self._pieces: list[bytes] = []
+        self._pieces = Pieces()
         self._asked_code: CodeHash | None = None
         self._halted: CoprocessorError | None = None
         self._handlers: dict[type, Callable[[Any], list[Any]]] = {
@@ -209,7 +201,7 @@ class _Cluster:
             m.RequestTicket: lambda _: [m.TicketRequested(self._acquisition.make_nonce())],
             m.Tickets: self._on_tickets,
             m.Partials: self._on_partials,
-            m.RestorePiece: self._on_piece,
+            m.RestorePiece: lambda message: [self._pieces.add(message.sealed) or m.Ready()],
             m.Restore: self._on_restore,
             m.Links: self._on_links,
             m.Code: self._on_code,
@@ -330,12 +322,14 @@ class _Cluster:
         self._boundary_epoch = max(epoch, self._boundary_epoch)
         snapshot = take_snapshot(self._epochs.begun(), self._programs.in_order(), self._state)
         made = make_checkpoint(snapshot, self._id, count, proven.head, root, self._present_keys())
-        boundary = Boundary(self._network, self._id, epoch, count, proven.head, root, made.manifest.digest)
+        return self._sign_boundary(made)
+
+    def _sign_boundary(self, made: Checkpoint) -> list[Any]:
+        manifest = made.manifest
+        fields = (manifest.epoch, manifest.count, manifest.head, manifest.root, manifest.digest)
         clusters = self._configuration.contract("Clusters").address
-        signature = self.keys.signing.sign(boundary.digest(self._configuration.chain_id, clusters))
-        reached = m.BoundaryReached(
-            epoch, count, proven.head, root, boundary.checkpoint, made.manifest.encode(), signature
-        )
+        digest = Boundary(self._network, self._id, *fields).digest(self._configuration.chain_id, clusters)
+        reached = m.BoundaryReached(*fields, manifest.encode(), self.keys.signing.sign(digest))
         return [*(m.CheckpointPiece(at, piece) for at, piece in enumerate(made.pieces)), reached]
 
     def _first_open(self) -> int:
@@ -343,74 +337,30 @@ class _Cluster:
         slot = layout.cluster_field(self._id, "first_open")
         return self.view.value("Clusters", slot) if self.view.has("Clusters", slot) else 1
 
-    def _on_piece(self, message: m.RestorePiece) -> list[Any]:
-        if len(self._pieces) >= MAX_CHECKPOINT // MAX_PIECE or len(message.sealed) > MAX_PIECE + 64:
-            raise MalformedInput("checkpoint.size", f"a checkpoint has at most {MAX_CHECKPOINT} bytes")
-        self._pieces.append(message.sealed)
-        return [m.Ready()]
-
     def _on_restore(self, message: m.Restore) -> list[Any]:
         """Begins with the checkpoint that the chain names, in place of the history before it (PROTOCOL 8.5)."""
-        pieces, self._pieces = tuple(self._pieces), []
+        pieces = self._pieces.take()
         if self._history.count or self._replay.buffered:
             raise CallerMisuse("checkpoint.begun", "links were executed before", next="start another process")
         manifest = Manifest.decode(message.manifest)
-        fields = {name: layout.cluster_boundary(self._id, name) for name in ("epoch", "count", "inbox_head", "root")}
-        named = self.view.digest("Clusters", layout.cluster_boundary(self._id, "checkpoint"))
-        claimed = (manifest.digest, manifest.cluster, manifest.epoch, manifest.count, manifest.head, manifest.root)
-        proven = (
-            named,
-            self._id,
-            self.view.value("Clusters", fields["epoch"]),
-            self.view.value("Clusters", fields["count"]),
-            self.view.digest("Clusters", fields["inbox_head"]),
-            self.view.digest("Clusters", fields["root"]),
-        )
-        if claimed != proven:
-            raise EvidenceRefused(
-                "checkpoint.foreign",
-                f"the chain names checkpoint 0x{named.hex()}, another was given",
-                "it is older, of another cluster, or forged",
-                "ask another member for the one that the chain names",
-            )
+        check_named(manifest, self._id, self.view)
         keys = self._epochs.keys(manifest.epoch)
         if keys is None:
             raise EvidenceRefused(
                 "checkpoint.no_keys", f"the keys of epoch {manifest.epoch} are not held yet", next="take keys first"
             )
-        self._take(manifest, open_checkpoint(Checkpoint(manifest, pieces), keys), keys)
-        return [m.Restored(manifest.count), *self._sign_all_keys()]
-
-    def _take(self, manifest: Manifest, snapshot: Snapshot, keys: ClusterKeys) -> None:
-        """Rebuilds the cluster; raises EvidenceRefused where its root is not the proven one, and nothing runs then."""
-        for begun in snapshot.epochs:
-            self._epochs.begin(begun)
-        self._state.nonces.restore(snapshot.nonces)
-        for kept in snapshot.programs:
-            identifier = kept.origin.program
-            own = ProgramEpoch.of(keys.program(identifier))
-            program = Program(
-                kept.origin, (own,), kept.package, kept.is_private, kept.has_constructor, kept.is_alive
-            )
-            state = ProgramState(self._network, own.keys, program.record())
-            state.restore(kept.entries)
-            self._programs.add(program)
-            self._state.add(identifier, state)
-        root = self._state.root(manifest.epoch, manifest.count)
-        if root != manifest.root or self._epochs.current != manifest.epoch:
-            self._halted = EvidenceRefused(
-                "checkpoint.root",
-                f"the checkpoint's content has state root 0x{root.hex()}, settled is 0x{manifest.root.hex()}",
-                next="restart the enclave with a checkpoint of another member",
-            )
-            raise self._halted
-        for program in self._programs.alive():
-            if not self._executor.restore(program):
-                name = program.origin.program.hex()
-                raise InternalError("checkpoint.program", f"program 0x{name} does not load again")
+        snapshot = open_checkpoint(Checkpoint(manifest, pieces), keys)
+        try:
+            rebuild(snapshot, manifest, keys, self._programs, self._state, self._epochs)
+            for program in self._programs.alive():
+                self._executor.restore(program)
+        except CoprocessorError as error:  # nothing of a half-built state may ever run
+            self._halted = error
+            raise
         self._replay.restore(manifest.count, manifest.head)
         self._history.restore(manifest.count, manifest.root, manifest.head)
         self._boundary_epoch = manifest.epoch
+        return [m.Restored(manifest.count), *self._sign_all_keys()]
 
     def _begin_epoch(self, proven: ProvenLink) -> list[Any] | None:
         """Switches keys at an epoch's link; what to say instead while its keys are not held (PROTOCOL 8.3)."""
