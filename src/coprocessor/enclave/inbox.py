@@ -11,11 +11,12 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from coprocessor.enclave.messages import LinkData
 from coprocessor.protocol.links import Link, compute_genesis_head, compute_head
 from coprocessor.values.errors import CallerMisuse, EvidenceRefused, MalformedInput
-from coprocessor.values.identities import Address, ClusterId, Digest
+from coprocessor.values.identities import Address, ClusterId, Digest, checked_address, checked_digest
 
-__all__ = ["MAX_BUFFERED_BYTES", "InboxReplay", "ProvenLink"]
+__all__ = ["MAX_BUFFERED_BYTES", "InboxReplay", "ProvenLink", "link_of"]
 
 MAX_BUFFERED_BYTES = 256 * 1024 * 1024
 """Payload bytes that wait unproven or unexecuted."""
@@ -128,3 +129,20 @@ class InboxReplay:
         self._bytes -= sum(len(entry.link.payload) for entry in self._unproven)
         self._unproven.clear()
         self._head = self._proven_head
+
+
+def link_of(data: LinkData) -> Link:
+    """The link that a message carries. Raises MalformedInput where a field has another length."""
+    return Link(
+        data.index,
+        data.kind,
+        Address(checked_address(data.origin, "origin")),
+        Address(checked_address(data.payer, "payer")),
+        data.item_count,
+        data.fuel_limit,
+        data.fee_limit,
+        data.block_number,
+        data.timestamp,
+        Digest(checked_digest(data.prevrandao, "prevrandao")),
+        data.payload,
+    )

@@ -52,6 +52,7 @@ __all__ = [
     "NeedCode",
     "NeedKeys",
     "Partials",
+    "PieceTaken",
     "PrepareGuest",
     "ProofAccepted",
     "Query",
@@ -245,6 +246,13 @@ class RestorePiece:
     """The next sealed piece of the checkpoint from which a fresh enclave begins."""
 
     sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PieceTaken:
+    """So many pieces of a checkpoint are here."""
+
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -637,6 +645,7 @@ WORKER_REPLIES = RecordTable(
         CheckpointPiece,
         BoundaryReached,
         Restored,
+        PieceTaken,
         KeepCache,
         Halted,
         LinkExecuted,

@@ -1,7 +1,7 @@
 """Beginning from a checkpoint instead of the history before it (PROTOCOL 8.5).
 
 Rules enforced:
-1. only the checkpoint that the chain names counts, under a quorum's signatures and a finally settled root (PROTOCOL 8.4);
+1. only the checkpoint that the chain names counts: a quorum signed it over a finally settled root (PROTOCOL 8.4);
 2. the state that its content makes must have that root; where it has not, nothing of it runs.
 """
 
@@ -28,11 +28,12 @@ class Pieces:
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
 
-    def add(self, sealed: bytes) -> None:
-        """The next piece. Raises MalformedInput where it is too long or one too many."""
+    def add(self, sealed: bytes) -> int:
+        """The next piece; how many there are. Raises MalformedInput where it is too long or one too many."""
         if len(self._pieces) >= MAX_CHECKPOINT // MAX_PIECE or len(sealed) > MAX_PIECE + _TAG_LENGTH:
             raise MalformedInput("checkpoint.size", f"a checkpoint has at most {MAX_CHECKPOINT} bytes")
         self._pieces.append(sealed)
+        return len(self._pieces)
 
     def take(self) -> tuple[bytes, ...]:
         """All pieces; none is left here."""

@@ -26,7 +26,7 @@ from coprocessor.enclave.epochs import DEVELOPMENT_GRACE_SECONDS, GRACE_SECONDS,
 from coprocessor.enclave.executor_port import Executor, ExecutorPort
 from coprocessor.enclave.history import History
 from coprocessor.enclave.identity import EnclaveKeys, Entropy
-from coprocessor.enclave.inbox import InboxReplay, ProvenLink
+from coprocessor.enclave.inbox import InboxReplay, ProvenLink, link_of
 from coprocessor.enclave.programs import CodeStore, ProgramTable
 from coprocessor.enclave.query_service import QueryService
 from coprocessor.enclave.restoring import Pieces, check_named, rebuild
@@ -35,7 +35,7 @@ from coprocessor.enclave.transition import Transition
 from coprocessor.keys.derivation import ClusterKeys
 from coprocessor.protocol import layout
 from coprocessor.protocol.genesis import compute_network_id, network_from_json
-from coprocessor.protocol.links import Link, LinkKind, compute_genesis_head
+from coprocessor.protocol.links import LinkKind, compute_genesis_head
 from coprocessor.protocol.receipts import Receipt
 from coprocessor.protocol.statements import Boundary, InputKeyRecord
 from coprocessor.protocol.system import decode_epoch, decode_instantiation
@@ -201,7 +201,7 @@ class _Cluster:
             m.RequestTicket: lambda _: [m.TicketRequested(self._acquisition.make_nonce())],
             m.Tickets: self._on_tickets,
             m.Partials: self._on_partials,
-            m.RestorePiece: lambda message: [self._pieces.add(message.sealed) or m.Ready()],
+            m.RestorePiece: lambda message: [m.PieceTaken(self._pieces.add(message.sealed))],
             m.Restore: self._on_restore,
             m.Links: self._on_links,
             m.Code: self._on_code,
@@ -251,7 +251,7 @@ class _Cluster:
             raise
 
     def _on_links(self, message: m.Links) -> list[Any]:
-        self._replay.add([_link(data) for data in message.links])
+        self._replay.add([link_of(data) for data in message.links])
         return [m.LinksAccepted(self._replay.buffered, self._replay.proven, self._history.count)]
 
     # ---- keys
@@ -484,19 +484,3 @@ class _Cluster:
             has_keys=self._epochs.has_keys,
             state_root=self._history.root,
         )
-
-
-def _link(data: m.LinkData) -> Link:
-    return Link(
-        data.index,
-        data.kind,
-        Address(checked_address(data.origin, "origin")),
-        Address(checked_address(data.payer, "payer")),
-        data.item_count,
-        data.fuel_limit,
-        data.fee_limit,
-        data.block_number,
-        data.timestamp,
-        Digest(checked_digest(data.prevrandao, "prevrandao")),
-        data.payload,
-    )
