@@ -63,10 +63,9 @@ class PrivateKey:
 def address_of(public_key: bytes) -> Address:
     """The Ethereum address of a public key (33 or 65 bytes)."""
     try:
-        full = coincurve.PublicKey(public_key).format(compressed=False)
+        return _address(coincurve.PublicKey(public_key))
     except ValueError as error:
         raise MalformedInput("secp256k1.public_key", "not a point of the curve", str(error)) from error
-    return Address(keccak256(full[1:])[12:])
 
 
 def recover_public_key(digest: bytes, signature: bytes) -> bytes:
@@ -75,19 +74,26 @@ def recover_public_key(digest: bytes, signature: bytes) -> bytes:
     Raises:
         EvidenceRefused: malformed, malleable (high s), or no such key.
     """
+    compressed: bytes = _recover(digest, signature).format(compressed=True)
+    return compressed
+
+
+def recover_address(digest: bytes, signature: bytes) -> Address:
+    """The address that made ``signature`` over ``digest``. Raises EvidenceRefused."""
+    return _address(_recover(digest, signature))
+
+
+def _address(key: coincurve.PublicKey) -> Address:
+    return Address(keccak256(key.format(compressed=False)[1:])[12:])
+
+
+def _recover(digest: bytes, signature: bytes) -> coincurve.PublicKey:
     if len(signature) != SIGNATURE_LENGTH or signature[64] not in (27, 28):
         raise EvidenceRefused("signature.malformed", "a signature has 65 bytes and ends in 27 or 28")
     if int.from_bytes(signature[32:64], "big") > _HALF_ORDER:
         raise EvidenceRefused("signature.malleable", "the signature's s is in the upper half (EIP-2)")
     raw = signature[:64] + bytes((signature[64] - 27,))
     try:
-        key = coincurve.PublicKey.from_signature_and_message(raw, digest, hasher=None)
+        return coincurve.PublicKey.from_signature_and_message(raw, digest, hasher=None)
     except Exception as error:  # the binding raises bare Exception
         raise EvidenceRefused("signature.invalid", "no key made this signature", str(error)) from error
-    compressed: bytes = key.format(compressed=True)
-    return compressed
-
-
-def recover_address(digest: bytes, signature: bytes) -> Address:
-    """The address that made ``signature`` over ``digest``. Raises EvidenceRefused."""
-    return address_of(recover_public_key(digest, signature))
