@@ -44,6 +44,13 @@ def test_too_many_too_long_or_of_another_cluster_are_cut() -> None:
     assert [len(part) for part in split_batch([item(1), item(1, other), item(1)])] == [1, 1, 1]
 
 
+@pytest.mark.parametrize("size", [196, 1000])
+def test_links_of_one_group_are_as_full_as_they_can_be(size: int) -> None:
+    (first, *_) = split_batch([item(size)] * (MAX_ITEMS + 1))
+    assert len(encode_items([one.clear for one in first])) <= MAX_LINK_PAYLOAD
+    assert len(encode_items([one.clear for one in [*first, item(size)]])) > MAX_LINK_PAYLOAD
+
+
 @given(st.lists(st.tuples(st.integers(0, 40_000), st.integers(1, 3)), max_size=40))
 def test_every_part_fits_into_a_link_and_order_is_kept(sizes: list[tuple[int, int]]) -> None:
     items = [item(size, fuel=fuel) for size, fuel in sizes]

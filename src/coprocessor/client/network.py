@@ -332,7 +332,9 @@ def split_batch(items: Sequence[SealedItem]) -> list[list[SealedItem]]:
     parts: list[list[SealedItem]] = []
     size = 0
     for item in items:
-        needed = GROUP_HEADER + ITEM_HEADER + len(item.clear.sealed)
+        body = ITEM_HEADER + len(item.clear.sealed)
+        joins_group = bool(parts) and _group(parts[-1][-1]) == _group(item)
+        needed = body if joins_group else GROUP_HEADER + body
         fits = (
             parts
             and len(parts[-1]) < MAX_ITEMS
@@ -341,8 +343,12 @@ def split_batch(items: Sequence[SealedItem]) -> list[list[SealedItem]]:
         )
         if not fits:
             parts.append([])
-            size = 0
+            size, needed = 0, GROUP_HEADER + body
         parts[-1].append(item)
         size += needed
     return parts
 
+
+def _group(item: SealedItem) -> tuple[int, int, int]:
+    """What consecutive items share where they stand in one group (``protocol.items``)."""
+    return item.clear.handle, item.clear.fuel_limit, item.clear.fee_limit
