@@ -41,7 +41,15 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nonsense"], ["call"], ["call", "0x00"], ["receipt", "0x00", "1"], ["deploy", "x", "--fuel", "much"]]
+    "arguments",
+    [
+        ["nonsense"],
+        ["call"],
+        ["call", "0x00"],
+        ["receipt", "0x00", "1"],
+        ["deploy", "x", "--fuel", "much"],
+        ["code", "0x00", "--opening", "x"],
+    ],
 )
 def test_wrong_usage_exits_2_in_both_forms(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2

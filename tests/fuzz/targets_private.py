@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
+from coprocessor.client.private_code import decode_opening
 from coprocessor.crypto import hpke
 from coprocessor.enclave.code_opening import CodeOpener
 from coprocessor.protocol import sealed_init
+from coprocessor.protocol.interface import MAX_INTERFACE
 from coprocessor.protocol.private_code import (
+    MAX_SEALED_PACKAGE,
     CodePlace,
     PrivateCode,
     compute_commitment,
@@ -16,11 +21,14 @@ from coprocessor.protocol.private_code import (
 )
 from coprocessor.protocol.sealed_init import InitPlace, open_init, seal_init
 from coprocessor.protocol.system import Instantiation
-from coprocessor.sandbox.package import CodePackage, compute_content_digest, encode_package
-from coprocessor.values.identities import Address, CodeHash, ProgramId
-from tests.fuzz.target import REFUSED, Target, Unsound
+from coprocessor.sandbox.package import CodePackage, compute_content_digest, decode_package, encode_package
+from coprocessor.values.errors import EvidenceRefused
+from coprocessor.values.identities import Address, CodeHash, Digest, ProgramId
+from tests.fuzz.target import MALFORMED, REFUSED, Target, Unsound
 from tests.fuzz.targets_sandbox import package
 from tests.protocol import samples
+from tests.support.byte_mutation import join_parts, split_parts
+from tests.vectors.private_code import INTERFACE
 
 _OWNER = Address(b"\x21" * 20)
 _PLACE = CodePlace(samples.NETWORK, samples.CLUSTER, 1, _OWNER)
@@ -80,6 +88,44 @@ def _init_padded() -> list[bytes]:
     return [_KEY.open(sealed[len(sealed_init._MAGIC) + 8 :], _INIT.info())]
 
 
+def _inside(data: bytes) -> None:
+    """Language, interface, salt and package as a hostile owner may choose them: sealed well, so that everything behind
+    the seal is reached."""
+    language, interface, salt, packed = [*split_parts(data)[:4], b"", b"", b"", b""][:4]
+    salt, packed = salt.ljust(32, b"\0")[:32], packed[:MAX_SEALED_PACKAGE]
+    clear = (language.decode("latin-1")[:16], interface[:MAX_INTERFACE])
+    code = seal_code(packed, _commitment(salt, packed), salt, clear, _PLACE, _KEY.public_key)
+    try:
+        opened = _opener().open(code.encode(), _origin())
+    except EvidenceRefused as error:
+        if error.code != "code.not_opened":
+            raise Unsound(f"an enclave tells more than that it does not open: {error.code}") from error
+        raise
+    if public_interface(opened.interface) != code.interface:
+        raise Unsound("callers are shown another interface")
+
+
+def _commitment(salt: bytes, packed: bytes) -> Digest:
+    """The right one, where there is one."""
+    try:
+        return compute_commitment(salt, compute_content_digest(decode_package(packed)))
+    except MALFORMED:
+        return Digest(bytes(32))
+
+
+def _inside_seeds() -> list[bytes]:
+    code = package()
+    return [join_parts([code.language.encode(), public_interface(code.interface), _SALT, encode_package(code)])]
+
+
+def _interface(data: bytes) -> None:
+    public = public_interface(data)
+    if public_interface(public) != public:
+        raise Unsound("a public interface holds more than it may")
+
+
+_OPENING = {"format": "coprocessor/v1/code-opening", "commitment": "0x" + "00" * 32, "salt": "0x" + "11" * 32}
+
 PRIVATE_TARGETS = (
     Target(
         "private-code",
@@ -105,4 +151,7 @@ PRIVATE_TARGETS = (
         errors=REFUSED,
         covers=("enclave.code_opening.CodeOpener.open_init",),
     ),
+    Target("private-code-inside", _inside, _inside_seeds, errors=REFUSED),
+    Target("public-interface", _interface, lambda: [INTERFACE, package().interface]),
+    Target("code-opening", decode_opening, lambda: [json.dumps(_OPENING).encode()]),
 )

@@ -96,6 +96,25 @@ def test_program_query_and_delivery(hosts: RunningHosts) -> None:
     hosts.run(go())
 
 
+def test_a_private_program_under_a_key_that_two_operators_signed(hosts: RunningHosts) -> None:
+    async def go() -> None:
+        async with await aconnect(hosts.file) as net:
+            program = await net.deploy(COUNTER, private=True, start=4)
+            assert program.deployment is not None
+            assert program.deployment.epoch == 1
+            assert await (await program.call("add", 3)).result() == 7
+            key = await net.session.programs.code_key(hosts.cluster)
+            for url in hosts.workers:
+                where = f"{url}/v1/input-key?program={to_hex(hosts.cluster)}&epoch={key.epoch}"
+                assert from_hex((await hosts.peers.get_json(where))["key"]) == key.key
+            published = (await net.session.programs.published(program.record)).private
+            assert published is not None
+            assert published.owner == net.author.address
+            assert "init" not in program.record.interface.methods
+
+    hosts.run(go())
+
+
 @pytest.mark.parametrize(
     ("path", "code"),
     [

@@ -109,13 +109,13 @@ async def deploy(
     code_key = await session.programs.code_key(cluster) if options.private or options.seal_init else None
     sealed: SealedPackage | None = None
     if options.private and code_key is not None:
-        sealed = seal_package(session, package, owner, cluster, code_key)
+        sealed = seal_package(session.network_id, package, owner, cluster, code_key)
     published = encode_package(package) if sealed is None else sealed.code.encode()
     code_hash = await publish_code(sender, programs, published)
     salt = options.salt if options.salt is not None else secrets.token_bytes(32)
     if code_key is not None:
         instance = Instance(owner.address, code_hash, cluster, salt, _FROZEN)
-        arguments = seal_arguments(arguments, session, instance, code_key)
+        arguments = seal_arguments(arguments, session.target.network, instance, code_key)
     call = programs.encode(
         "instantiate", code_hash, cluster, salt, _FROZEN, list(options.callees), arguments, options.fuel
     )

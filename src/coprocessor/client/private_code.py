@@ -9,11 +9,11 @@ from pathlib import Path
 
 from coprocessor.client.programs import InputKey
 from coprocessor.client.published_code import PublishedCode
-from coprocessor.client.session import Session
 from coprocessor.codec import strict_json
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.durable.disk import PLAIN_DISK, Disk
 from coprocessor.durable.points import PersistPoint
+from coprocessor.protocol.genesis import compute_network_id
 from coprocessor.protocol.private_code import (
     SALT_LENGTH,
     CodePlace,
@@ -27,7 +27,8 @@ from coprocessor.protocol.sealed_init import InitPlace, seal_init
 from coprocessor.protocol.system import compute_program_id
 from coprocessor.sandbox.package import CodePackage, compute_content_digest, encode_package
 from coprocessor.values.errors import CallerMisuse, MalformedInput
-from coprocessor.values.identities import Address, ClusterId, CodeHash, Digest, from_hex, to_hex
+from coprocessor.values.identities import Address, ClusterId, CodeHash, Digest, NetworkId, from_hex, to_hex
+from coprocessor.values.network import Network
 
 __all__ = [
     "Comparison",
@@ -35,6 +36,7 @@ __all__ = [
     "Opening",
     "SealedPackage",
     "compare_code",
+    "decode_opening",
     "derive_opening",
     "read_opening",
     "seal_arguments",
@@ -96,30 +98,30 @@ class Comparison:
     found: bytes
 
 
-def derive_opening(session: Session, package: CodePackage, owner: PrivateKey, cluster: ClusterId) -> Opening:
+def derive_opening(network: NetworkId, package: CodePackage, owner: PrivateKey, cluster: ClusterId) -> Opening:
     """The opening that an owner's key gives for a package; nothing need be stored for it."""
     content = compute_content_digest(package)
-    salt = derive_code_salt(owner, session.network_id, cluster, content)
+    salt = derive_code_salt(owner, network, cluster, content)
     return Opening(compute_commitment(salt, content), salt)
 
 
 def seal_package(
-    session: Session, package: CodePackage, owner: PrivateKey, cluster: ClusterId, code_key: InputKey
+    network: NetworkId, package: CodePackage, owner: PrivateKey, cluster: ClusterId, code_key: InputKey
 ) -> SealedPackage:
     """The package sealed for an owner's programs on a cluster.
 
     Raises:
         CallerMisuse: the package is too long.
     """
-    opening = derive_opening(session, package, owner, cluster)
-    place = CodePlace(session.network_id, cluster, code_key.epoch, owner.address)
+    opening = derive_opening(network, package, owner, cluster)
+    place = CodePlace(network, cluster, code_key.epoch, owner.address)
     clear = (package.language, public_interface(package.interface))
     commitment = opening.commitment
     code = seal_code(encode_package(package), commitment, opening.salt, clear, place, code_key.key)
     return SealedPackage(code, opening)
 
 
-def seal_arguments(arguments: bytes, session: Session, instance: Instance, code_key: InputKey) -> bytes:
+def seal_arguments(arguments: bytes, network: Network, instance: Instance, code_key: InputKey) -> bytes:
     """Constructor arguments sealed for the one program that ``Programs.instantiate`` will make; none stay none.
 
     Raises:
@@ -127,7 +129,7 @@ def seal_arguments(arguments: bytes, session: Session, instance: Instance, code_
     """
     if not arguments:
         return arguments
-    configuration = session.target.network.configuration
+    configuration = network.configuration
     programs = configuration.contract("Programs").address
     program = compute_program_id(
         configuration.chain_id,
@@ -138,17 +140,17 @@ def seal_arguments(arguments: bytes, session: Session, instance: Instance, code_
         instance.salt,
         instance.policy,
     )
-    place = InitPlace(session.network_id, instance.cluster, code_key.epoch, program)
+    place = InitPlace(compute_network_id(network), instance.cluster, code_key.epoch, program)
     return seal_init(arguments, place, code_key.key)
 
 
 def compare_code(
-    session: Session, code: PublishedCode, package: CodePackage, opening: Opening | PrivateKey | None
+    network: NetworkId, code: PublishedCode, package: CodePackage, opening: Opening | PrivateKey | None
 ) -> Comparison:
     """Whether published code was made from the source that ``package`` was built from.
 
     Args:
-        session: where.
+        network: 32 bytes.
         code: as it was published.
         package: of the source.
         opening: for private code: its owner's key, or an opening that the owner gave away.
@@ -163,7 +165,7 @@ def compare_code(
         expected = compute_content_digest(code.package)
         return Comparison(content == expected, expected, content)
     if isinstance(opening, PrivateKey) and opening.address == code.private.owner:
-        opening = derive_opening(session, package, opening, code.private.cluster)
+        opening = derive_opening(network, package, opening, code.private.cluster)
     elif isinstance(opening, Opening):
         _check_opening(opening, code.private)
     else:
@@ -205,18 +207,22 @@ def read_opening(path: Path) -> Opening:
 
     Raises:
         CallerMisuse: there is no such file (``code.opening_file``).
-        MalformedInput: it holds something else (``code.opening``).
+        MalformedInput: as ``decode_opening``.
     """
     try:
         with path.open("rb") as file:
-            data = file.read(_MAX_OPENING_FILE + 1)
+            return decode_opening(file.read(_MAX_OPENING_FILE + 1))
     except OSError as error:
         raise CallerMisuse("code.opening_file", f"{path} cannot be read", str(error)) from error
+
+
+def decode_opening(data: bytes) -> Opening:
+    """The opening that a file holds. Raises MalformedInput (``code.opening``)."""
     try:
         fields = strict_json.loads(data, _MAX_OPENING_FILE)
         if set(fields) != {"format", "commitment", "salt"} or fields["format"] != _FORMAT:
-            raise MalformedInput("code.opening", f"{path} has other fields than an opening")
+            raise MalformedInput("code.opening", "the file has other fields than an opening")
         commitment = Digest(from_hex(fields["commitment"], 32, "commitment"))
         return Opening(commitment, from_hex(fields["salt"], SALT_LENGTH, "salt"))
     except (MalformedInput, TypeError) as error:
-        raise MalformedInput("code.opening", f"{path} holds no opening of a commitment", str(error)) from error
+        raise MalformedInput("code.opening", "the file holds no opening of a commitment", str(error)) from error

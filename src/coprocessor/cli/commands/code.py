@@ -82,13 +82,13 @@ def _compare(
     net: AsyncNetwork, code: PublishedCode, package: CodePackage, arguments: argparse.Namespace
 ) -> Comparison:
     if arguments.opening is not None:
-        return compare_code(net.session, code, package, read_opening(arguments.opening))
-    comparison = compare_code(net.session, code, package, None if code.private is None else net.author)
+        return compare_code(net.session.network_id, code, package, read_opening(arguments.opening))
+    comparison = compare_code(net.session.network_id, code, package, None if code.private is None else net.author)
     if arguments.write_opening is not None:
         if code.private is None or not comparison.matches:
             raise CallerMisuse(
                 "code.no_opening", "there is nothing to open", "the code is public, or made from another source"
             )
-        opening = derive_opening(net.session, package, net.author, code.private.cluster)
+        opening = derive_opening(net.session.network_id, package, net.author, code.private.cluster)
         write_opening(arguments.write_opening, opening)
     return comparison
