@@ -196,7 +196,7 @@ def test_a_private_program_works_and_stays_in_enclaves(
     with running_network(folder, "--workers", "0") as network:
         fund(network, operator)
         with worker_process(network.file, operator, data, "--platform", str(platform)) as worker:
-            done = phat("deploy", source, "--private", "--arg", "start=first", *where)
+            done = phat("deploy", source, "--private", "--arg", "start=first", *where, timeout=300)
             assert (done["private"], done["epoch"], done["simulated"]) == (True, 1, True)
             with connect(str(folder)) as net, connect(str(folder), key=development_keys()[3]) as other:
                 said = use(net.program(done["program"]), other.program(done["program"]))

@@ -106,7 +106,9 @@ async def deploy(
     arguments = init if isinstance(init, bytes) else encode_init(parse_interface(package.interface), init)
     cluster = options.cluster or _hinted_cluster(session)
     programs, sender = session.contracts["Programs"], session.sender(owner)
-    code_key = await session.programs.code_key(cluster) if options.private or options.seal_init else None
+    code_key = None
+    if options.private or options.seal_init:
+        code_key = await session.programs.code_key(cluster, options.timeout)
     sealed: SealedPackage | None = None
     if options.private and code_key is not None:
         sealed = seal_package(session.network_id, package, owner, cluster, code_key)

@@ -83,8 +83,9 @@ class ProgramRecords:
             f"the cluster has published no input key of {to_hex(record.program)}",
         )
 
-    async def code_key(self, cluster: ClusterId) -> InputKey:
-        """The key of the cluster's present epoch to which private code is sealed, proven; waits for a young cluster's.
+    async def code_key(self, cluster: ClusterId, timeout: float = KEY_SECONDS) -> InputKey:
+        """The key of the cluster's present epoch to which private code is sealed, proven; waits so many seconds for a
+        young cluster's.
 
         Raises:
             PeerUnreachable: no worker publishes one (``cluster.no_code_key``).
@@ -95,13 +96,16 @@ class ProgramRecords:
             ProgramId(cluster),
             "cluster.no_code_key",
             f"cluster {to_hex(cluster)} has published no code key",
+            timeout,
         )
 
-    async def _proven_key(self, cluster: ClusterId, subject: ProgramId, code: str, what: str) -> InputKey:
+    async def _proven_key(
+        self, cluster: ClusterId, subject: ProgramId, code: str, what: str, timeout: float = KEY_SECONDS
+    ) -> InputKey:
         async def look() -> InputKey | None:
             return await self._recorded_key(cluster, subject)
 
-        found = await wait_for(look, KEY_SECONDS, code, what, "see with `phat status` whether a worker executes")
+        found = await wait_for(look, timeout, code, what, "see with `phat status` whether a worker executes")
         await self._check_disputes(subject, found)
         return found
 
