@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from typing import Any, Protocol
 
 from coprocessor.crypto.hashing import sha256
@@ -33,6 +35,7 @@ __all__ = ["Host", "Record", "play"]
 
 AUTHOR = Address(bytes.fromhex("a1" * 20))
 _SHOWN = 120
+_BLOCK_BYTES = 0xFFFF
 _KINDS = {
     "init": FrameKind.INIT,
     "command": FrameKind.COMMAND,
@@ -74,7 +77,7 @@ def play(host: Host, golden: Golden) -> Record:
 
 
 def _load(golden: Golden, together: tuple[Golden, ...]) -> LoadProgram:
-    code = golden.wasm() if golden.language == "wasm" else bundle_files({golden.path.name: golden.path.read_bytes()})
+    code = golden.wasm() if golden.language == "wasm" else _bundle(golden)
     return LoadProgram(
         program=golden.identity,
         language=golden.language,
@@ -84,6 +87,17 @@ def _load(golden: Golden, together: tuple[Golden, ...]) -> LoadProgram:
         account_secret=sha256(b"account" + golden.identity),
         query_account_secret=sha256(b"query account" + golden.identity),
     )
+
+
+def _bundle(golden: Golden) -> bytes:
+    """The program's bundle, with its content stored as it is: how text is compressed depends on the machine's library,
+    and the guest's work of reading it is part of the load's fuel."""
+    content = zlib.decompress(bundle_files({golden.path.name: golden.path.read_bytes()}))
+    blocks = [content[start : start + _BLOCK_BYTES] for start in range(0, len(content), _BLOCK_BYTES)]
+    stored = b"".join(
+        struct.pack("<BHH", block is blocks[-1], len(block), len(block) ^ 0xFFFF) + block for block in blocks
+    )
+    return b"\x78\x01" + stored + zlib.adler32(content).to_bytes(4, "big")
 
 
 def _describe_load(loaded: Loaded) -> Record:
