@@ -98,7 +98,10 @@ def test_doctor_looks_at_the_machine(
     status = main(["doctor", "--json"])
     fields = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert fields["ok"] is (status == 0)
-    assert {check["name"] for check in fields["checks"]} == {"python", "machine", "packages", "disk", "tee"}
+    names = ["python", "machine", "memory", "packages", "disk", "ports", "tee"]
+    assert [check["name"] for check in fields["checks"]] == names
+    assert set(fields) == {"ok", "simulated", "tee", "interfaces", "evidence", "checks"}
+    assert fields["simulated"] is (fields["tee"] is None)
     assert all(check["next"] for check in fields["checks"] if not check["ok"])
 
 

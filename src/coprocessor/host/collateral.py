@@ -25,7 +25,7 @@ from coprocessor.attestation.evidence import decode_evidence, encode_evidence
 from coprocessor.enclave import messages as m
 from coprocessor.values.errors import PeerUnreachable
 
-__all__ = ["CollateralServices", "complete_attested", "complete_evidence"]
+__all__ = ["CollateralServices", "complete_attested", "complete_evidence", "fetch"]
 
 _SECONDS: Final = 30.0
 
@@ -63,16 +63,19 @@ async def complete_evidence(
     if not needs_collateral(bare):
         return evidence
     inquiries = plan_collateral(bare, services.intel, services.amd, services.intel_root_list)
-    timeout = aiohttp.ClientTimeout(total=_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout, max_field_size=MAX_ANSWER_LENGTH) as session:
-        answers = await asyncio.gather(*(_fetch(session, inquiry.url) for inquiry in inquiries))
+    answers = await asyncio.gather(*(fetch(inquiry.url) for inquiry in inquiries))
     found = {inquiry.name: answer for inquiry, answer in zip(inquiries, answers, strict=True)}
     return encode_evidence(assemble_collateral(bare, found))
 
 
-async def _fetch(session: aiohttp.ClientSession, url: str) -> Answer:
+async def fetch(url: str) -> Answer:
+    """What the service at ``url`` answers. Raises PeerUnreachable ``attestation.collateral_unreachable``."""
+    timeout = aiohttp.ClientTimeout(total=_SECONDS)
     try:
-        async with session.get(url) as response:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, max_field_size=MAX_ANSWER_LENGTH) as session,
+            session.get(url) as response,
+        ):
             body = await response.content.read(MAX_ANSWER_LENGTH + 1)
             while len(body) <= MAX_ANSWER_LENGTH and (more := await response.content.read(MAX_ANSWER_LENGTH)):
                 body += more
