@@ -22,7 +22,7 @@ from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.host.settled_index import receipt_to_abi
 from coprocessor.protocol.genesis import compute_configuration_hash
 from coprocessor.protocol.receipts import Receipt
-from coprocessor.protocol.statements import ROLE_WORKER, Admission
+from coprocessor.protocol.statements import ROLE_WORKER, Admission, GenesisRecord, compute_members_hash
 from coprocessor.protocol.system import compute_worker_id
 from coprocessor.values.identities import ClusterId, Digest, NetworkId, RuntimeId, StateRoot
 from coprocessor.values.network import AttestationFloor, NetworkConfiguration
@@ -157,5 +157,8 @@ async def open_rig(node: Node) -> Rig:
     member = GatekeeperMember(
         user.address, known_key("gatekeeper").address, known_digest("sealing"), known_digest("evidence")
     )
-    await initialize_gatekeeping(user, contracts["Gatekeeping"], 1, [member], network)
+    gatekeeping = contracts["Gatekeeping"]
+    members_hash = compute_members_hash([(member.operator, member.signer, member.sealing_key, member.evidence_digest)])
+    statement = GenesisRecord(network, 1, members_hash).digest(configuration.chain_id, gatekeeping.address)
+    await initialize_gatekeeping(user, gatekeeping, 1, [member], network, [known_key("gatekeeper").sign(statement)])
     return Rig(node, user, configuration, contracts, network)

@@ -129,7 +129,7 @@ def test_a_gatekeeper_answers_everything(scene: Scene) -> None:
         assert isinstance(replies[0], m.Failure) or is_plausible(message), f"{what}: {replies[0]!r:.200}"
         count += 1
     assert count > 300
-    assert isinstance(scene.stage.gatekeeper.handle(m.GiveTicket(bytes(32)))[0], m.TicketGiven)
+    assert isinstance(scene.stage.gatekeeper.handle(m.GiveTicket(bytes(32), 0))[0], m.TicketGiven)
 
 
 def is_plausible(message: Any) -> bool:
@@ -137,7 +137,7 @@ def is_plausible(message: Any) -> bool:
     return isinstance(
         message,
         m.GetStatus | m.RequestTicket | m.GiveTicket | m.Headers | m.ChainProof | m.Links | m.Code | m.PrepareGuest
-        | m.Query | m.MakeReceipt | m.Admit | m.Release,
+        | m.Query | m.MakeReceipt | m.Admit | m.Release | m.Ceremony,
     )  # fmt: skip
 
 
@@ -146,7 +146,7 @@ def test_cores_answer_before_their_boot(scene: Scene) -> None:
     fresh = type(scene.worker.core)(scene.worker.core._around)
     for message in scene.requests()[1:]:
         assert answer(fresh, message, m.WORKER_REPLIES)[0].code == "enclave.not_booted"
-    gatekeeper = scene.stage.make_gatekeeper()
+    gatekeeper = scene.stage.committee.make(0)
     for message in scene.gatekeeper_requests()[1:]:
         assert answer(gatekeeper, message, m.GATEKEEPER_REPLIES)[0].code == "enclave.not_booted"
 
@@ -160,7 +160,7 @@ def test_boot_messages_of_every_kind(scene: Scene, role: str) -> None:
     )
     for what, plain in extremes(to_plain(examples[0]), type(examples[0])):
         fresh = (
-            type(scene.worker.core)(scene.worker.core._around) if role == "worker" else scene.stage.make_gatekeeper()
+            type(scene.worker.core)(scene.worker.core._around) if role == "worker" else scene.stage.committee.make(0)
         )
         found = answer(fresh, from_plain(type(examples[0]), plain), replies)[0]
         is_well = ": 20 bytes" in what or ": 32 bytes" in what or what.endswith(": 0 bytes") or "text" in what

@@ -22,6 +22,7 @@ from coprocessor.chain.errors import TransactionReverted
 from coprocessor.chain.sender import TransactionSender
 from coprocessor.devnode.accounts import development_accounts
 from coprocessor.protocol.genesis import compute_configuration_hash
+from coprocessor.protocol.statements import GenesisRecord, compute_members_hash
 from coprocessor.values.errors import CallerMisuse
 from coprocessor.values.identities import Address, Digest, NetworkId
 from tests.support.anvil import run_anvil
@@ -112,13 +113,18 @@ def test_a_used_account_or_a_foreign_contract_stops_it(dev_node: DevNode, run: C
             gatekeeping = NetworkContracts.of(node, configuration)["Gatekeeping"]
             member = GatekeeperMember(sender.address, sender.address, b"k" * 32, Digest(b"e" * 32))
             network = NetworkId(b"n" * 32)
+            members_hash = compute_members_hash(
+                [(member.operator, member.signer, member.sealing_key, member.evidence_digest)]
+            )
+            statement = GenesisRecord(network, 1, members_hash).digest(configuration.chain_id, gatekeeping.address)
+            signatures = [development_keys()[8].sign(statement)]
             with pytest.raises(TransactionReverted) as refused:
-                await initialize_gatekeeping(sender, gatekeeping, 2, [member], network)
+                await initialize_gatekeeping(sender, gatekeeping, 2, [member], network, signatures)
             assert refused.value.reason == "gatekeeping: threshold"
-            await initialize_gatekeeping(sender, gatekeeping, 1, [member], network)
-            await initialize_gatekeeping(sender, gatekeeping, 1, [member], network)
+            await initialize_gatekeeping(sender, gatekeeping, 1, [member], network, signatures)
+            await initialize_gatekeeping(sender, gatekeeping, 1, [member], network, signatures)
             with pytest.raises(CallerMisuse) as other:
-                await initialize_gatekeeping(sender, gatekeeping, 1, [member], NetworkId(b"o" * 32))
+                await initialize_gatekeeping(sender, gatekeeping, 1, [member], NetworkId(b"o" * 32), signatures)
             assert other.value.code == "deployment.foreign"
 
     run(go)

@@ -10,10 +10,17 @@ from typing import Any
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.protocol.receipts import Receipt
-from coprocessor.protocol.statements import ROLE_WORKER, Admission, MasterKeyRecord
+from coprocessor.protocol.statements import (
+    ROLE_WORKER,
+    Admission,
+    GenesisRecord,
+    MasterKeyRecord,
+    compute_members_hash,
+)
 from coprocessor.protocol.system import compute_worker_id
 from coprocessor.values.identities import (
     ZERO_DIGEST,
+    Address,
     ClusterId,
     Digest,
     NetworkId,
@@ -26,6 +33,7 @@ from tests.contracts.evm import Deployed, Evm, Mined
 
 CONTRACTS = ("Directory", "Gatekeeping", "Registry", "Clusters", "Programs", "Fees", "Inbox", "Settlement")
 THRESHOLD = 2
+PHASE_BLOCKS = 5
 DAY = 86_400
 
 
@@ -37,6 +45,15 @@ def secret(label: str) -> PrivateKey:
 def digest(label: str) -> Digest:
     """32 bytes that are the same in every run."""
     return keccak256(b"test/" + label.encode())
+
+
+def genesis_digest(
+    gatekeeping: Deployed, threshold: int, members: Sequence[tuple[bytes, bytes, bytes, bytes]], genesis: bytes
+) -> Digest:
+    """What every first member signs."""
+    rows = [(Address(a), Address(b), c, Digest(d)) for a, b, c, d in members]
+    record = GenesisRecord(NetworkId(genesis), threshold, compute_members_hash(rows))
+    return record.digest(gatekeeping.evm.chain_id, gatekeeping.address)
 
 
 @dataclass(frozen=True)
@@ -83,7 +100,7 @@ class TestNetwork:
         self.gatekeepers = [secret(f"gatekeeper/{index}") for index in range(3)]
         self._labels = count()
         self._deploy()
-        self.gatekeeping.send(self.deployer, "initialize", THRESHOLD, self.genesis_members(), self.genesis)
+        self.gatekeeping.send(self.deployer, "initialize", *self.genesis_arguments())
         self.registry.send(self.deployer, "set_configuration", self.configuration)
 
     def _deploy(self) -> None:
@@ -93,7 +110,7 @@ class TestNetwork:
         }
         arguments: dict[str, Sequence[Any]] = {
             "Directory": [self.deployer.address],
-            "Gatekeeping": [self.deployer.address],
+            "Gatekeeping": [self.deployer.address, PHASE_BLOCKS],
             "Registry": [at["Gatekeeping"], self.guardian.address, at["Settlement"], self.deployer.address],
             "Clusters": [
                 *(at[name] for name in ("Registry", "Inbox", "Settlement", "Gatekeeping")),
@@ -120,8 +137,14 @@ class TestNetwork:
             for index, key in enumerate(self.gatekeepers)
         ]
 
+    def genesis_arguments(self) -> tuple[Any, ...]:
+        """What `initialize` takes, signed by every member."""
+        members = self.genesis_members()
+        signed = genesis_digest(self.gatekeeping, THRESHOLD, members, self.genesis)
+        return THRESHOLD, members, self.genesis, [key.sign(signed) for key in self.gatekeepers]
+
     def master_key_digest(self, master_key: bytes, share_keys: Sequence[bytes]) -> Digest:
-        """What every gatekeeper signs at the end of the ceremony."""
+        """What every gatekeeper with a share signs at the end of the ceremony."""
         record = MasterKeyRecord(self.genesis, keccak256(master_key), keccak256(b"".join(share_keys)))
         return record.digest(self.evm.chain_id, self.gatekeeping.address)
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from coprocessor.chain.artifacts import load_artifact
+from coprocessor.codec import abi
 from coprocessor.protocol import layout
 from coprocessor.values.identities import Digest
 from coprocessor.values.network import CONTRACT_NAMES
@@ -101,7 +102,7 @@ def test_deployed_code_is_template_and_arguments(network: TestNetwork, name: str
     deployed: Deployed = getattr(network, name.lower())
     artifact = load_artifact(name)
     wiring = deployed.creation.data[len(artifact.bytecode) :]
-    arguments = [wiring[at + 12 : at + 32] for at in range(0, len(wiring), 32)]
+    arguments = abi.decode(artifact.interface.constructor.inputs, wiring)
     assert network.evm.code(deployed.address) == artifact.runtime_code(*arguments)
     for name_, value in zip(artifact.interface.constructor.names, arguments, strict=True):
         assert deployed.read(name_.upper()) == value

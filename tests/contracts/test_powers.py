@@ -77,7 +77,7 @@ def _calls(network: TestNetwork) -> Calls:
         ("Directory", "set"): ([padded_name("Nowhere"), contracts["Inbox"]], frozenset({deployer})),
         ("Directory", "seal"): ([], frozenset({deployer})),
         ("Registry", "set_configuration"): ([digest("another")], frozenset({deployer})),
-        ("Gatekeeping", "initialize"): ([1, network.genesis_members(), digest("another")], frozenset({deployer})),
+        ("Gatekeeping", "initialize"): ([1, network.genesis_members(), digest("another"), []], frozenset({deployer})),
         ("Registry", "revoke"): ([member.worker], frozenset({guardian})),
         ("Registry", "revoke_for_equivocation"): ([member.worker], frozenset({contracts["Settlement"]})),
         ("Registry", "admit"): (
@@ -90,7 +90,8 @@ def _calls(network: TestNetwork) -> Calls:
         ("Clusters", "remove"): ([cluster.id, member.worker], frozenset({deployer, guardian})),
         ("Clusters", "raise_epoch"): ([cluster.id], frozenset({deployer, guardian})),
         # the deployer is also the operator of the test's committee
-        ("Gatekeeping", "post"): ([digest("session"), 0, 1, b"message"], frozenset({gatekeeper, deployer})),
+        ("Gatekeeping", "post"): ([network.genesis, 0, 1, b"message"], frozenset({gatekeeper, deployer})),
+        ("Gatekeeping", "reopen"): ([], frozenset({*(key.address for key in network.gatekeepers), deployer})),
         ("Inbox", "append_system"): ([cluster.id, int(LinkKind.MEMBER), b"?"], frozenset({contracts["Clusters"]})),
         ("Fees", "reserve"): ([network.stranger.address, cluster.id, 0, 0], frozenset({contracts["Inbox"]})),
     }

@@ -55,7 +55,7 @@ class PrivateScene:
         self.engine, self.guest = engine, guest
         self.stage = Stage()
         self.chain = self.stage.chain
-        self.network = self.stage.genesis.network
+        self.network = self.stage.committee.network
         self.chain.append_epoch(RUNTIME)
         self.chain.mine()
         self.codes: list[m.Code] = []

@@ -1,17 +1,14 @@
-"""A gatekeeper and workers around one fake chain, in one process, with counted entropy: what hosts would do."""
+"""Gatekeepers and workers around one fake chain, in one process, with counted entropy: what hosts would do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
-from coprocessor.attestation.evidence import decode_evidence, encode_evidence
-from coprocessor.attestation.verify import verify_evidence
-from coprocessor.attesters.simulated import SimulatedAttester
-from coprocessor.crypto.hashing import keccak256, sha256
+from coprocessor.crypto.hashing import sha256
 from coprocessor.enclave import messages as m
 from coprocessor.enclave.executor_port import ExecutorDied
-from coprocessor.enclave.gatekeeper import GatekeeperCore, GatekeeperSurroundings
+from coprocessor.enclave.gatekeeper import GatekeeperCore
 from coprocessor.enclave.worker import WorkerCore, WorkerSurroundings
 from coprocessor.protocol import layout
 from coprocessor.protocol.system import compute_worker_id
@@ -19,26 +16,24 @@ from coprocessor.sandbox.engine import Engine
 from coprocessor.sandbox.executor import Executor
 from coprocessor.sandbox.native_stack import run_on_guest_stack
 from coprocessor.values.identities import Address, Digest, RuntimeId, WorkerId
-from tests.support.fake_chain import CLUSTER, GENESIS_TIME, MEASURED, FakeChain, key
+from tests.enclave.committee import Committee
+from tests.enclave.cores import OPERATOR, admit_request, ask, attester, counted_entropy, platform_of, refusal
+from tests.support.fake_chain import CLUSTER, FakeChain
+
+__all__ = [
+    "OPERATOR",
+    "RUNTIME",
+    "InProcessPort",
+    "Stage",
+    "Worker",
+    "admit_request",
+    "ask",
+    "attester",
+    "platform_of",
+    "refusal",
+]
 
 RUNTIME = RuntimeId(sha256(b"runtime"))
-OPERATOR = key(50).address
-
-
-def counted_entropy(seed: bytes) -> Callable[[int], bytes]:
-    """Bytes that differ at each call and are the same in each run."""
-    state = {"count": 0}
-
-    def entropy(length: int) -> bytes:
-        state["count"] += 1
-        block = b"".join(
-            sha256(seed + state["count"].to_bytes(8, "big") + bytes((part,))) for part in range(length // 32 + 1)
-        )
-        return block[:length]
-
-    return entropy
-
-
 class InProcessPort:
     """The executor's core without its process; ``die_at`` ends it before it answers the n-th request."""
 
@@ -68,85 +63,31 @@ class InProcessPort:
         self._executor = Executor(self._engine)
 
 
-def attester(machine: bytes, measured: bytes = MEASURED) -> SimulatedAttester:
-    """A simulated machine."""
-    return SimulatedAttester(sha256(machine), measured)
-
-
-def platform_of(machine: SimulatedAttester) -> bytes:
-    """The machine's id."""
-    return verify_evidence(machine.quote(bytes(64), GENESIS_TIME), GENESIS_TIME).platform_id
-
-
-def ask(core: GatekeeperCore | WorkerCore, message: Any) -> Any:
-    """The reply to a message that must succeed."""
-    reply = core.handle(message)[0]
-    assert not isinstance(reply, m.Failure), reply
-    return reply
-
-
-def refusal(core: GatekeeperCore | WorkerCore, message: Any) -> str:
-    """The code of the failure that a message must end in."""
-    reply = core.handle(message)[0]
-    assert isinstance(reply, m.Failure), reply
-    return reply.code
-
-
-def admit_request(core: Any, machine: SimulatedAttester, booted: m.Booted, chain: FakeChain, role: int = 1) -> m.Admit:
-    """What a host sends to gatekeepers for a booted enclave."""
-    claims = core.claims()
-    evidence = encode_evidence(machine.quote(claims.compute(), core.chain_time()))
-    checkpoint = next(n for n in range(chain.number + 1) if chain.block_hash(n) == claims.checkpoint_hash)
-    return m.Admit(
-        role,
-        OPERATOR,
-        booted.signer,
-        booted.signing_key,
-        booted.sealing_key,
-        evidence,
-        claims.checkpoint_hash,
-        checkpoint,
-        claims.block_number,
-        claims.block_hash,
-    )
-
-
 class Stage:
-    """A network with one gatekeeper, t = n = 1, whose genesis is over."""
+    """A network whose genesis and key ceremony are over; t = n = 1 unless told otherwise.
 
-    def __init__(self, chain: FakeChain | None = None) -> None:
+    Args:
+        chain: a new one by default.
+        members: n.
+        threshold: t.
+    """
+
+    def __init__(self, chain: FakeChain | None = None, members: int = 1, threshold: int = 1) -> None:
         self.chain = chain or FakeChain()
-        self.machine = attester(b"gatekeeper")
-        self.gatekeeper = self.make_gatekeeper()
-        self.booted = ask(self.gatekeeper, m.BootGatekeeper(self.chain.network_json(), OPERATOR, b""))
-        ask(self.gatekeeper, self.chain.headers_message())
-        member = admit_request(self.gatekeeper, self.machine, self.booted, self.chain, role=2)
-        self.genesis = ask(self.gatekeeper, m.Genesis(1, (member,)))
-        self.keys = ask(self.gatekeeper, m.DkgInput(()))
-        evidence = verify_evidence(decode_evidence(member.evidence), self.gatekeeper.chain_time())
-        self.chain.gatekeepers = (evidence.body_digest,)
-        self._record_gatekeeper()
+        self.committee = Committee(self.chain, members, threshold)
+        self.committee.hold_genesis()
+        self.committee.run()
+        for core in self.committee.cores:
+            ask(core, self.committee_proof())
 
-    def make_gatekeeper(self) -> GatekeeperCore:
-        """A fresh gatekeeper core on the gatekeeper's machine."""
-        surroundings = GatekeeperSurroundings(
-            entropy=counted_entropy(b"gatekeeper"),
-            seal_key=self.machine.seal_key(b"gatekeeper-share"),
-            platform=platform_of(self.machine),
-            simulated=True,
-        )
-        return GatekeeperCore(surroundings)
+    @property
+    def gatekeeper(self) -> GatekeeperCore:
+        """The first one."""
+        return self.committee.cores[0]
 
-    def _record_gatekeeper(self) -> None:
-        chain = self.chain
-        chain.set("Gatekeeping", layout.gatekeeping_genesis(), self.genesis.network)
-        chain.set("Gatekeeping", layout.gatekeeping_threshold(), 1)
-        chain.set("Gatekeeping", layout.gatekeeping_member_count(), 1)
-        chain.set("Gatekeeping", layout.gatekeeping_member(0, "signer"), self.booted.signer)
-        chain.set("Gatekeeping", layout.gatekeeping_master_key_hash(), keccak256(self.keys.master_key))
-        chain.mine()
-        self.sync(self.gatekeeper)
-        ask(self.gatekeeper, self.committee_proof())
+    @gatekeeper.setter
+    def gatekeeper(self, core: GatekeeperCore) -> None:
+        self.committee.cores[0] = core
 
     def sync(self, core: Any) -> None:
         """Gives a core all headers."""
@@ -157,7 +98,7 @@ class Stage:
         return self.chain.proof(
             ("Gatekeeping", layout.gatekeeping_threshold()),
             ("Gatekeeping", layout.gatekeeping_member_count()),
-            ("Gatekeeping", layout.gatekeeping_member(0, "signer")),
+            *(("Gatekeeping", layout.gatekeeping_member(at, "signer")) for at in range(len(self.committee.cores))),
             ("Gatekeeping", layout.gatekeeping_master_key_hash()),
         )
 
@@ -193,8 +134,8 @@ class Worker:
     def admit(self) -> None:
         """Gatekeeper's admission, then what the contracts would record."""
         stage, chain = self.stage, self.stage.chain
-        stage.sync(stage.gatekeeper)
-        signed = ask(stage.gatekeeper, admit_request(self.core, self.machine, self.booted, chain))
+        request = admit_request(self.core, self.machine, self.booted, chain)
+        signed = stage.committee.ask_all(request)[0]
         for field in ("operator", "role", "signer", "sealing_key", "expires"):
             chain.set("Registry", layout.registry_worker(self.id, field), getattr(signed, field))
         chain.set("Registry", layout.registry_worker_of(Address(self.booted.signer)), self.id)
@@ -212,22 +153,30 @@ class Worker:
             ("Clusters", layout.cluster_field(CLUSTER, "first_open")),
         )
 
-    def request(self, epoch: int = 1) -> bytes:
-        """A key request with a fresh ticket."""
+    def request(self, epoch: int = 1, by: Sequence[int] | None = None) -> bytes:
+        """A key request with a fresh ticket of the gatekeepers ``by``, all by default."""
         stage = self.stage
-        for core in (stage.gatekeeper, self.core):
+        for core in (*stage.committee.chosen(by), self.core):
             stage.sync(core)
             ask(core, stage.committee_proof())
             ask(core, self.record_proof())
         nonce = ask(self.core, m.RequestTicket()).nonce
-        ticket = ask(stage.gatekeeper, m.GiveTicket(nonce)).ticket
-        return ask(self.core, m.Tickets(epoch, (ticket,))).request  # type: ignore[no-any-return]
+        given = stage.committee.ask_all(m.GiveTicket(nonce, stage.chain.number), by)
+        return ask(self.core, m.Tickets(epoch, tuple(one.ticket for one in given))).request  # type: ignore[no-any-return]
 
-    def take_keys(self, epoch: int = 1) -> None:
-        """The whole way to the keys of an epoch."""
-        partial = ask(self.stage.gatekeeper, m.Release(self.request(epoch))).partial
-        keys = self.stage.keys
-        ask(self.core, m.Partials(epoch, keys.master_key, keys.share_keys, (partial,)))
+    def take_keys(self, epoch: int = 1, by: Sequence[int] | None = None) -> m.KeysReady:
+        """The whole way to the keys of an epoch, through the gatekeepers ``by``."""
+        released = self.stage.committee.ask_all(m.Release(self.request(epoch, by)), by)
+        return self.hand_over(tuple(one.partial for one in released), epoch)
+
+    def hand_over(self, partials: tuple[bytes, ...], epoch: int = 1) -> m.KeysReady:
+        """Partial keys to the worker."""
+        return ask(self.core, self.partials(partials, epoch))  # type: ignore[no-any-return]
+
+    def partials(self, partials: tuple[bytes, ...], epoch: int = 1) -> m.Partials:
+        """The message that carries them."""
+        committee = self.stage.committee
+        return m.Partials(epoch, committee.master_key, committee.share_keys, partials)
 
     def follow(self) -> None:
         """New headers, the inbox's proof, new links; then work until nothing is left."""

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from coprocessor.enclave import messages as m
+from coprocessor.enclave.gatekeeper import TICKET_WINDOW
 from coprocessor.keys.release import decode_request
+from coprocessor.keys.tickets import decode_signed_ticket
 from coprocessor.protocol import layout
 from coprocessor.sandbox.engine import Engine
 from tests.enclave.stage import OPERATOR, Stage, Worker, admit_request, ask, attester, refusal
@@ -38,8 +40,7 @@ def test_a_member_gets_the_key_and_the_answer_can_be_asked_for_again(stage: Stag
     request = worker.request()
     first = ask(stage.gatekeeper, m.Release(request))
     assert ask(stage.gatekeeper, m.Release(request)) == first
-    keys = stage.keys
-    assert ask(worker.core, m.Partials(1, keys.master_key, keys.share_keys, (first.partial,))) == m.KeysReady(1)
+    assert worker.hand_over((first.partial,)) == m.KeysReady(1, ())
 
 
 def test_one_release_to_each_admission(stage: Stage, worker: Worker) -> None:
@@ -84,7 +85,7 @@ def test_a_record_proven_before_the_ticket_is_stale(stage: Stage, worker: Worker
         stage.sync(core)
     ask(worker.core, stage.committee_proof())
     ask(worker.core, worker.record_proof())
-    ticket = ask(stage.gatekeeper, m.GiveTicket(ask(worker.core, m.RequestTicket()).nonce)).ticket
+    ticket = ask(stage.gatekeeper, m.GiveTicket(ask(worker.core, m.RequestTicket()).nonce, 0)).ticket
     request = ask(worker.core, m.Tickets(1, (ticket,))).request
     assert refusal(stage.gatekeeper, m.Release(request)) == "release.stale_proof"
 
@@ -102,7 +103,7 @@ def test_a_ticket_serves_once_and_for_its_nonce_alone(stage: Stage, worker: Work
     request = worker.request()
     ticket = decode_request(request).ticket
     assert ticket.ticket.nonce != bytes(32)
-    other = ask(stage.gatekeeper, m.GiveTicket(b"\x05" * 32)).ticket
+    other = ask(stage.gatekeeper, m.GiveTicket(b"\x05" * 32, 0)).ticket
     ask(worker.core, m.RequestTicket())
     assert refusal(worker.core, m.Tickets(1, (other,))) == "ticket.foreign"
 
@@ -141,31 +142,36 @@ def test_an_eclipsed_newcomer_is_refused(stage: Stage, engine: Engine) -> None:
 
 
 def test_a_restarted_gatekeeper_goes_on_from_its_sealed_share(stage: Stage, worker: Worker) -> None:
-    restarted = stage.make_gatekeeper()
-    booted = ask(restarted, m.BootGatekeeper(stage.chain.network_json(), OPERATOR, stage.keys.sealed_share))
-    assert booted == stage.booted
-    stage.gatekeeper = restarted
+    before = stage.committee.booted[0]
+    stage.committee.crash(0)
+    assert stage.committee.booted[0] == before
     worker.take_keys()
 
 
 def test_an_altered_or_foreign_share_is_refused(stage: Stage) -> None:
-    sealed = bytearray(stage.keys.sealed_share)
+    sealed = bytearray(stage.committee.sealed[0])
     sealed[40] ^= 1
     network = stage.chain.network_json()
-    assert refusal(stage.make_gatekeeper(), m.BootGatekeeper(network, OPERATOR, bytes(sealed))) == "share.foreign"
+    assert refusal(stage.committee.make(0), m.BootGatekeeper(network, OPERATOR, bytes(sealed))) == "share.foreign"
     empty = FakeChain().network_json()
-    whole = stage.keys.sealed_share
-    assert refusal(stage.make_gatekeeper(), m.BootGatekeeper(empty, OPERATOR, whole)) == "share.foreign"
+    whole = stage.committee.sealed[0]
+    assert refusal(stage.committee.make(0), m.BootGatekeeper(empty, OPERATOR, whole)) == "share.foreign"
 
 
-def test_several_gatekeepers_are_refused_clearly(stage: Stage) -> None:
-    fresh = stage.make_gatekeeper()
-    ask(fresh, m.BootGatekeeper(FakeChain().network_json(), OPERATOR, b""))
-    member = m.Admit(2, OPERATOR, bytes(20), bytes(33), bytes(32), b"", bytes(32), 0, 0, bytes(32))
-    assert refusal(fresh, m.Genesis(2, (member, member))) == "gatekeepers.not_yet"
+def test_a_ticket_vouches_for_a_recent_block_of_this_chain(stage: Stage) -> None:
+    first = stage.chain.number
+    for _ in range(TICKET_WINDOW):
+        stage.chain.mine()
+    stage.sync(stage.gatekeeper)
+    newest = stage.chain.number
+    for number, block in ((0, newest), (newest, newest), (first, first)):
+        signed = decode_signed_ticket(ask(stage.gatekeeper, m.GiveTicket(bytes(32), number)).ticket)
+        assert (signed.ticket.block_number, signed.ticket.block_hash) == (block, stage.chain.block_hash(block))
+    assert refusal(stage.gatekeeper, m.GiveTicket(bytes(32), newest + 1)) == "ticket.ahead"
+    assert refusal(stage.gatekeeper, m.GiveTicket(bytes(32), first - 1)) == "ticket.behind"
 
 
 def test_simulated_hardware_cannot_boot_for_a_real_network(stage: Stage) -> None:
     strict = FakeChain(configuration(allow_simulated=False)).network_json()
-    code = refusal(stage.make_gatekeeper(), m.BootGatekeeper(strict, OPERATOR, b""))
+    code = refusal(stage.committee.make(0), m.BootGatekeeper(strict, OPERATOR, b""))
     assert code == "attestation.simulated_refused"

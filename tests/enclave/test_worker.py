@@ -71,7 +71,7 @@ class Counter:
         self.engine = engine
         self.stage = Stage()
         self.chain: FakeChain = self.stage.chain
-        self.network = self.stage.genesis.network
+        self.network = self.stage.committee.network
         code = encode_package(
             CodePackage("wasm", INTERFACE, (ROOT / "examples/c_counter/counter.wasm").read_bytes())
         )

@@ -31,7 +31,7 @@ class Scene:
 
     def requests(self) -> list[Any]:
         """Messages that a worker takes at this moment."""
-        chain, keys = self.stage.chain, self.stage.keys
+        chain, committee = self.stage.chain, self.stage.committee
         return [
             m.BootWorker(chain.network_json(), bytes(20), CLUSTER),
             chain.headers_message(),
@@ -41,7 +41,7 @@ class Scene:
             m.GetStatus(),
             m.RequestTicket(),
             m.Tickets(1, (b"ticket",)),
-            m.Partials(1, keys.master_key, keys.share_keys, (b"partial",)),
+            m.Partials(1, committee.master_key, committee.share_keys, (b"partial",)),
             m.PrepareGuest("python", b""),
             m.Code(bytes(32), (b"chunk",)),
             m.MakeReceipt(0, 1),
@@ -58,8 +58,8 @@ class Scene:
             stage.committee_proof(),
             admission,
             m.Genesis(1, (admission,)),
-            m.DkgInput((b"message",)),
-            m.GiveTicket(bytes(32)),
+            m.Ceremony((m.TranscriptEntry(0, 1, 1, b"message"),)),
+            m.GiveTicket(bytes(32), 0),
             m.Release(self.worker.request()),
             m.GetStatus(),
         ]
@@ -116,7 +116,7 @@ def _seeds_of(kind: str) -> list[bytes]:
 
 def _reply_seeds() -> list[bytes]:
     stage, worker = scene().stage, scene().worker
-    replies = [worker.status(), ask(worker.core, m.RequestTicket()), stage.booted, stage.genesis, stage.keys]
+    replies = [worker.status(), ask(worker.core, m.RequestTicket()), stage.committee.booted[0], stage.committee.look(0)]
     replies += [m.Failure("a.b", "what", "", ""), m.Answer(1, b"", m.Failure("a.b", "what", "", "")), *worker.notices]
     return [_table_of(reply).encode(reply) for reply in replies]
 

@@ -9,12 +9,13 @@ from coprocessor.crypto.bls import SecretScalar
 from coprocessor.crypto.hashing import sha256
 from coprocessor.crypto.hkdf import hkdf_derive
 from coprocessor.crypto.labels import Label
+from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.enclave import sealed_share
 from coprocessor.enclave.identity import EnclaveKeys
-from coprocessor.enclave.sealed_share import SealedShare, seal_share
+from coprocessor.enclave.sealed_share import CeremonySecret, SealedShare, seal_share
 from coprocessor.keys.dealing import Dealing, is_complaint_upheld, make_complaint, open_share, verify_dealing
-from coprocessor.keys.dkg import judge
-from coprocessor.keys.messages import decode_dkg_message, encode_dkg_message
+from coprocessor.keys.dkg import Announcement, judge
+from coprocessor.keys.messages import Complaints, DkgMessage, decode_dkg_message, encode_dkg_message
 from coprocessor.keys.partial import PartialSignature, combine_partials, sign_partial, verify_partial
 from coprocessor.keys.release import (
     KeyRequest,
@@ -29,6 +30,7 @@ from coprocessor.keys.release import (
 from coprocessor.keys.shares import KeyShare
 from coprocessor.keys.storage import decode_committee, encode_committee, open_key_share, seal_key_share
 from coprocessor.keys.tickets import decode_signed_ticket, encode_signed_ticket, verify_ticket
+from coprocessor.keys.transcript import Entry, Speaker, read_transcript, sign_message
 from tests.fuzz.target import REFUSED, Target, Unsound
 from tests.keys.ceremony import IDENTITY, NETWORK, Ceremony, fresh_members, fresh_session, shared_key
 from tests.keys.test_tickets_and_release import ADDRESSES, KEEPERS, SEALING, WORKER_KEY, request, signed
@@ -53,7 +55,8 @@ def _shares() -> dict[int, KeyShare]:
 def _messages() -> list[bytes]:
     ceremony = _ceremony()
     complaint = make_complaint(ceremony.session, ceremony.dealings[0], 2, _member_key())
-    return [encode_dkg_message(message) for message in (*ceremony.announcements, *ceremony.dealings, complaint)]
+    said = (*ceremony.announcements, *ceremony.dealings, Complaints((complaint,)))
+    return [encode_dkg_message(message) for message in said]
 
 
 def _member_key() -> SecretScalar:
@@ -72,20 +75,50 @@ def _dealing(data: bytes) -> None:
 def _complaint(data: bytes) -> None:
     ceremony = _ceremony()
     message = decode_dkg_message(data)
-    if type(message).__name__ == "Complaint":
+    if isinstance(message, Complaints):
         key = _member_key().g1_element()
-        if is_complaint_upheld(ceremony.session, ceremony.dealings[0], key, message):  # type: ignore[arg-type]
-            raise Unsound("a complaint against an honest dealer is upheld")
+        for complaint in message.complaints:
+            if is_complaint_upheld(ceremony.session, ceremony.dealings[0], key, complaint):
+                raise Unsound("a complaint against an honest dealer is upheld")
 
 
 def _judgement(data: bytes) -> None:
     """Parts: messages of members; whatever they say, the ceremony is judged or fails as documented."""
     found = [decode_dkg_message(part) for part in split_parts(data)]
-    by_kind = {
-        name: [message for message in found if type(message).__name__ == name]
-        for name in ("Announcement", "Dealing", "Complaint")
-    }
-    judge(_ceremony().session, by_kind["Announcement"], by_kind["Dealing"], by_kind["Complaint"])  # type: ignore[arg-type]
+    judge(
+        _ceremony().session,
+        [message for message in found if isinstance(message, Announcement)],
+        [message for message in found if isinstance(message, Dealing)],
+        [one for message in found if isinstance(message, Complaints) for one in message.complaints],
+    )
+
+
+_SIGNERS = tuple(PrivateKey(sha256(b"speaker %d" % at)) for at in range(3))
+
+
+def _posted() -> list[bytes]:
+    """A whole ceremony as it goes onto the chain: member, kind, then the signed message."""
+    ceremony, session = _ceremony(), _ceremony().session
+    phases: list[list[DkgMessage]] = [[*ceremony.announcements], [*ceremony.dealings], [Complaints(())] * 3]
+    return [
+        bytes((member, kind)) + sign_message(session, member, message, _SIGNERS[member])
+        for kind, messages in enumerate(phases, start=1)
+        for member, message in enumerate(messages)
+    ]
+
+
+def _transcript(data: bytes) -> None:
+    """Parts: a message each; reading never fails, and nobody speaks for somebody else."""
+    parts = [part for part in split_parts(data) if len(part) > 1]
+    entries = [Entry(part[0], part[1], at, part[2:]) for at, part in enumerate(parts)]
+    speakers = [Speaker(signer.address, at, at) for at, signer in enumerate(_SIGNERS, start=1)]
+    session = _ceremony().session
+    read = read_transcript(session, speakers, entries, opened=0, phase_blocks=100, now=len(entries))
+    honest = _ceremony()
+    if not all(one in honest.announcements for one in read.announcements):
+        raise Unsound("an announcement that nobody signed counts")
+    if not all(one in honest.dealings for one in read.dealings):
+        raise Unsound("a dealing that nobody signed counts")
 
 
 def _partial(data: bytes) -> None:
@@ -127,7 +160,8 @@ def _key_share(data: bytes) -> None:
 @cache
 def _kept() -> bytes:
     keys = EnclaveKeys.restore(b"\x11" * 32, b"\x12" * 32)
-    return seal_share(SealedShare(NETWORK, keys, _shares()[1]), _SEAL_KEY, bytes(32))
+    secret = CeremonySecret(2, tuple(signer.address for signer in _SIGNERS), bytes(32))
+    return seal_share(SealedShare(NETWORK, keys, _shares()[1], secret), _SEAL_KEY, bytes(32))
 
 
 def _cipher() -> SivKey:
@@ -147,6 +181,13 @@ KEY_TARGETS = (
         lambda: [encode_dkg_message(dealing) for dealing in _ceremony().dealings],
         errors=REFUSED,
         covers=("keys.dealing.verify_dealing", "keys.dealing.open_share"),
+    ),
+    Target(
+        "transcript",
+        _transcript,
+        lambda: [join_parts(_posted())],
+        covers=("keys.transcript.read_transcript",),
+        examples=40,
     ),
     Target("complaint", _complaint, lambda: _messages()[-1:]),
     Target(

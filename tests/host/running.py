@@ -114,7 +114,7 @@ class RunningHosts:
         self.gatekeeper, _ = await self._start(GatekeeperHost(gatekeeper))
         await self.until(self.gatekeeper, step="awaiting genesis")
         self.network = await provision.hold_genesis(
-            self.peers, self.gatekeeper, self.sender, self.node, configuration
+            self.peers, [self.gatekeeper], 1, self.sender, self.node, configuration
         )
         runtime = compute_runtime_id(engine_version(), (guest_digest(),))
         terms = ClusterTerms(runtime, quorum=quorum, fast_quorum=quorum)

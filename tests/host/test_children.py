@@ -116,8 +116,9 @@ def _is_alive(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        ({"gatekeepers": 3}, "gatekeepers.not_yet"),
-        ({"gatekeepers": 0}, "gatekeepers.not_yet"),
+        ({"gatekeepers": 33}, "up.gatekeepers"),
+        ({"gatekeepers": 0}, "up.gatekeepers"),
+        ({"gatekeepers": 4, "threshold": 3}, "up.threshold"),
         ({"workers": -1}, "up.workers"),
         ({"workers": 17}, "up.workers"),
         ({"chain": "mainnet"}, "up.chain"),

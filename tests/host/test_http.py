@@ -153,25 +153,61 @@ def test_a_peer_that_talks_too_much_or_not_at_all(monkeypatch: pytest.MonkeyPatc
     serve([web.get("/x", handler)], test)
 
 
-def test_gatekeepers_are_asked_until_enough_have_answered() -> None:
-    asked: list[str] = []
+def ticket_of(name: str, ticket: bytes | None, hang: asyncio.Event | None = None) -> web.RouteDef:
+    """A gatekeeper that gives a ticket, refuses, or first waits for ever."""
 
-    def member(name: str, ticket: bytes | None) -> web.RouteDef:
+    async def handler(request: web.Request) -> web.Response:
+        if hang is not None:
+            await hang.wait()
+        if ticket is None:
+            raise EvidenceRefused("ticket.behind", "no")
+        return cbor_response(m.GATEKEEPER_REPLIES.encode(m.TicketGiven(ticket)))
+
+    return web.post(f"/{name}/v1/ticket", handler)
+
+
+def test_all_gatekeepers_are_asked_at_once_and_the_first_good_answers_taken() -> None:
+    async def test(url: str, peers: PeerClient) -> None:
+        gatekeepers = Gatekeepers(peers, [f"{url}/{name}/" for name in "abcde"])
+        assert {given.ticket for given in await gatekeepers.tickets(bytes(32), 7, 2)} == {b"1", b"3"}
+        with pytest.raises(PeerUnreachable, match="0 gatekeepers are known"):
+            await Gatekeepers(peers, []).tickets(bytes(32), 7, 1)
+
+    silent = [ticket_of(name, b"?", asyncio.Event()) for name in "de"]
+    serve([ticket_of("a", b"1"), ticket_of("b", None), ticket_of("c", b"3"), *silent], test)
+
+
+def test_too_few_gatekeepers_say_who_is_missing_and_why() -> None:
+    async def test(url: str, peers: PeerClient) -> None:
+        gatekeepers = Gatekeepers(peers, [f"{url}/a", f"{url}/b", "http://127.0.0.1:9"])
+        with pytest.raises(PeerUnreachable, match="1 of 3 gatekeepers") as refused:
+            await gatekeepers.tickets(bytes(32), 7, 3)
+        assert refused.value.code == "gatekeepers.too_few"
+        assert f"{url}/b: ticket.behind" in refused.value.why
+        assert "http://127.0.0.1:9: peer.unreachable" in refused.value.why
+        with pytest.raises(PeerRefused, match="no") as agreed:  # enough of them answer, and agree that it is refused
+            await gatekeepers.tickets(bytes(32), 7, 2)
+        assert agreed.value.code == "ticket.behind"
+
+    serve([ticket_of("a", b"1"), ticket_of("b", None)], test)
+
+
+def test_only_equal_admissions_count_together() -> None:
+    def member(name: str, expires: int) -> web.RouteDef:
+        word = bytes(32)
+        fields = (word, word, 1, word, word, word, word, 5, True, word, 1, word)
+        signed = m.AdmissionSigned(*fields, expires, name.encode())
+
         async def handler(request: web.Request) -> web.Response:
-            asked.append(name)
-            if ticket is None:
-                raise EvidenceRefused("admission.no", "no")
-            return cbor_response(m.GATEKEEPER_REPLIES.encode(m.TicketGiven(ticket)))
+            return cbor_response(m.GATEKEEPER_REPLIES.encode(signed))
 
-        return web.post(f"/{name}/v1/ticket", handler)
+        return web.post(f"/{name}/v1/admit", handler)
 
     async def test(url: str, peers: PeerClient) -> None:
-        gatekeepers = Gatekeepers(peers, [f"{url}/{name}/" for name in "abcd"])
-        assert [given.ticket for given in await gatekeepers.tickets(bytes(32), 2)] == [b"1", b"3"]
-        assert asked == ["a", "b", "c"]
-        with pytest.raises(PeerRefused, match="no"):
-            await gatekeepers.tickets(bytes(32), 4)
-        with pytest.raises(PeerUnreachable, match="0 gatekeepers are known"):
-            await Gatekeepers(peers, []).tickets(bytes(32), 1)
+        gatekeepers = Gatekeepers(peers, [f"{url}/{name}" for name in "abc"])
+        request = m.Admit(1, b"", b"", b"", b"", b"", b"", 0, 0, b"")
+        assert [one.signature for one in await gatekeepers.admit(request, 2)] == [b"a", b"c"]
+        with pytest.raises(PeerUnreachable, match="2 of 3"):
+            await gatekeepers.admit(request, 3)
 
-    serve([member("a", b"1"), member("b", None), member("c", b"3"), member("d", b"4")], test)
+    serve([member("a", 7), member("b", 8), member("c", 7)], test)

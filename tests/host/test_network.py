@@ -143,7 +143,7 @@ def test_bodies_that_are_no_questions(hosts: RunningHosts) -> None:
         (f"{worker}/v1/query", cbor.dumps([bytes(32), b"junk"]), "query.program"),
         (f"{worker}/v1/receipt", foreign, "receipt.request"),
         (f"{gatekeeper}/v1/ticket", b"\xff", "cbor.malformed"),
-        (f"{gatekeeper}/v1/admit", m.GATEKEEPER_REQUESTS.encode(m.GiveTicket(bytes(32))), "gatekeeper.request"),
+        (f"{gatekeeper}/v1/admit", m.GATEKEEPER_REQUESTS.encode(m.GiveTicket(bytes(32), 0)), "gatekeeper.request"),
         (f"{gatekeeper}/v1/release", m.GATEKEEPER_REQUESTS.encode(m.Release(b"")), "cbor.malformed"),
     ]
 

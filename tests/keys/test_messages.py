@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from coprocessor.crypto.bls import SecretScalar
 from coprocessor.keys.dealing import Dealing, EncryptedShare, make_complaint
-from coprocessor.keys.messages import MAX_DKG_MESSAGE, decode_dkg_message, encode_dkg_message
+from coprocessor.keys.messages import MAX_DKG_MESSAGE, Complaints, decode_dkg_message, encode_dkg_message
 from coprocessor.keys.shares import MAX_MEMBERS
 from coprocessor.values.errors import MalformedInput
 from tests.keys.ceremony import Ceremony, fresh_members, fresh_session
@@ -20,7 +20,7 @@ CEREMONY.run()
 
 def test_every_message_round_trips_and_a_ceremony_runs_over_the_wire() -> None:
     complaint = make_complaint(SESSION, CEREMONY.dealings[0], 2, SecretScalar(3))
-    for message in (*CEREMONY.announcements, *CEREMONY.dealings, complaint):
+    for message in (*CEREMONY.announcements, *CEREMONY.dealings, Complaints((complaint,)), Complaints(())):
         assert decode_dkg_message(encode_dkg_message(message)) == message
 
 

@@ -9,14 +9,17 @@ from typing import Any
 from coprocessor.codec import cbor
 from coprocessor.crypto.bls import SecretScalar
 from coprocessor.crypto.hashing import keccak256
+from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.keys.dealing import Complaint, Dealing, DkgSession, EncryptedShare, commitment_digest
 from coprocessor.keys.dkg import Announcement, DkgMember, judge
-from coprocessor.keys.messages import decode_dkg_message, encode_dkg_message
-from coprocessor.values.identities import Digest
+from coprocessor.keys.messages import Complaints, DkgMessage, decode_dkg_message, encode_dkg_message
+from coprocessor.keys.transcript import Entry, Speaker, compute_transcript_head, read_transcript, sign_message
+from coprocessor.values.identities import Address, Digest
 from tests.vectors import world
 from tests.vectors.form import Case, Subject, altered, plain, raw
 from tests.vectors.keys import COMMITTEE, SHARES
 
+SPEAKERS = tuple(PrivateKey(keccak256(b"speaker %d" % at)) for at in range(3))
 _NAMES = ("network", "identifier", "threshold", "receivers", "dealers", "constants", "old_threshold", "insecure")
 
 
@@ -45,7 +48,7 @@ def _judge(given: Mapping[str, Any]) -> dict[str, Any]:
         session,
         _messages(given["announcements"], Announcement),
         dealings,
-        _messages(given["complaints"], Complaint),
+        [one for message in _messages(given["complaints"], Complaints) for one in message.complaints],
     )
     return {
         "commitment_digests": [commitment_digest(session, dealing) for dealing in dealings],
@@ -60,6 +63,20 @@ def _judge(given: Mapping[str, Any]) -> dict[str, Any]:
 def _message(given: Mapping[str, Any]) -> dict[str, Any]:
     message = decode_dkg_message(raw(given["data"]))
     return {"kind": type(message).__name__}
+
+
+def _read(given: Mapping[str, Any]) -> dict[str, Any]:
+    session = _session(given["session"])
+    entries = [Entry(*entry[:3], raw(entry[3])) for entry in given["entries"]]
+    speakers = [Speaker(Address(raw(signer)), at, at) for at, signer in enumerate(given["signers"], start=1)]
+    numbers = {name: given[name] for name in ("opened", "phase_blocks", "now")}
+    read = read_transcript(session, speakers, entries, **numbers)
+    return {
+        "head": compute_transcript_head(session.identifier, entries),
+        "phase": read.phase,
+        "since": read.since,
+        "counted": sorted([member, kind] for member, kind in read.counted),
+    }
 
 
 class Transcript:
@@ -86,8 +103,29 @@ class Transcript:
             "session": {name: getattr(self.session, name) for name in _NAMES},
             "announcements": [encode_dkg_message(message) for message in self.announcements],
             "dealings": [encode_dkg_message(message) for message in self.dealings],
-            "complaints": [encode_dkg_message(message) for message in self.complaints],
+            "complaints": [encode_dkg_message(Complaints((complaint,))) for complaint in self.complaints],
         }
+
+
+def _posted(honest: Transcript) -> list[Entry]:
+    """An honest ceremony on the chain, a block each from 11 on."""
+    phases: list[Sequence[DkgMessage]] = [honest.announcements, honest.dealings, [Complaints(())] * 3]
+    said = [(at, kind, message) for kind, row in enumerate(phases, start=1) for at, message in enumerate(row)]
+    return [
+        Entry(at, kind, 11 + number, sign_message(honest.session, at, message, SPEAKERS[at]))
+        for number, (at, kind, message) in enumerate(said)
+    ]
+
+
+def _reading(honest: Transcript, entries: Sequence[Entry], now: int) -> dict[str, Any]:
+    return {
+        "session": honest.vector()["session"],
+        "signers": [signer.address for signer in SPEAKERS],
+        "entries": [[entry.member, entry.kind, entry.block_number, entry.data] for entry in entries],
+        "opened": 10,
+        "phase_blocks": 20,
+        "now": now,
+    }
 
 
 def _cases() -> list[Case]:
@@ -120,6 +158,8 @@ def _cases() -> list[Case]:
     too_few = silent.vector() | {"dealings": silent.vector()["dealings"][1:]}
     unordered = plain(honest.vector())
     unordered["session"]["receivers"] = [2, 1, 3]
+    posted = _posted(honest)
+    forged = replace(posted[2], data=posted[2].data[:65] + posted[1].data[65:])
     low = plain(honest.vector())
     low["session"]["threshold"] = 3
     return [
@@ -133,6 +173,10 @@ def _cases() -> list[Case]:
         Case("one dealer is left of two", "9.3", "judge", too_few, "dkg.too_few_dealers"),
         Case("members out of order", "9.3", "judge", unordered, "dkg.members"),
         Case("three of three", "9.2", "judge", low, "keys.threshold"),
+        Case("a ceremony on the chain", "9.3", "read", _reading(honest, posted, 19)),
+        Case("a silent member is left out after twenty blocks", "9.3", "read",
+             _reading(honest, [*posted[:2], *(replace(entry, block_number=40) for entry in posted[3:5])], 40)),
+        Case("a message that its speaker did not sign", "9.3", "read", _reading(honest, [*posted[:2], forged], 13)),
         Case("an announcement", "9.3", "message", {"data": honest.vector()["announcements"][0]}),
         Case("a message that is none", "9.3", "message", {"data": cbor.dumps(["Gossip", 1])}, "message.unknown"),
         Case("a message of too few fields", "9.3", "message",
@@ -142,4 +186,5 @@ def _cases() -> list[Case]:
 
 def subject() -> Subject:
     """The file's content."""
-    return Subject("ceremony", "docs/specification/keys.md", {"judge": _judge, "message": _message}, _cases())
+    operations = {"judge": _judge, "message": _message, "read": _read}
+    return Subject("ceremony", "docs/specification/keys.md", operations, _cases())

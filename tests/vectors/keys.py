@@ -145,8 +145,8 @@ def _at_rest(given: Mapping[str, Any]) -> dict[str, Any]:
         "network": opened.network,
         "signer": opened.keys.signing.address,
         "sealing_public": opened.keys.sealing.public_key,
-        "index": opened.share.index,
-        "share": opened.share.secret.to_bytes(),
+        "share": None if opened.share is None else [opened.share.index, opened.share.secret.to_bytes()],
+        "ceremony": opened.ceremony,
     }
 
 
@@ -247,14 +247,20 @@ def _respond(request: KeyRequest, index: int) -> KeyResponse:
 
 def _rest_cases() -> list[Case]:
     salt, seal_key = keccak256(b"salt of the share"), keccak256(b"seal key of the platform")
-    committee = [2, COMMITTEE.group, [[index, key] for index, key in COMMITTEE.shares]]
+    committee = cbor.dumps([2, COMMITTEE.group, [[index, key] for index, key in COMMITTEE.shares]])
     secrets = [GATEKEEPERS[0].secret, keccak256(b"sealing key of gatekeeper 1")]
-    content = cbor.dumps([world.NETWORK_ID, *secrets, 1, SHARES[1].secret.to_bytes(), *committee])
     cipher = SivKey(hkdf_derive(seal_key, Label.SEALED_SHARE.context(b""), 32, salt))
-    blob = salt + cipher.seal(bytes(12), content, b"")
+    share, ceremony = [1, SHARES[1].secret.to_bytes(), committee], [2, [key.address for key in GATEKEEPERS], bytes(32)]
+
+    def at_rest(*parts: Any) -> bytes:
+        return salt + cipher.seal(bytes(12), cbor.dumps([world.NETWORK_ID, *secrets, *parts]), b"")
+
+    blob = at_rest(share, [])
     rest = {"blob": blob, "seal_key": seal_key}
+    during = rest | {"blob": at_rest([], ceremony)}
     return [
         Case("a share at rest", "9.5", "share_at_rest", rest),
+        Case("a key ceremony at rest", "9.5", "share_at_rest", during),
         Case("on another platform", "9.5", "share_at_rest", rest | {"seal_key": bytes(32)}, "share.foreign"),
         Case("an altered share", "9.5", "share_at_rest", rest | {"blob": altered(blob)}, "share.foreign"),
         Case("salt alone", "9.5", "share_at_rest", rest | {"blob": salt}, "share.length"),

@@ -27,17 +27,20 @@ from coprocessor.values.identities import ZERO_ADDRESS, ZERO_DIGEST, Address, Cl
 from coprocessor.values.network import CONTRACT_NAMES, AttestationFloor, ContractIdentity, NetworkConfiguration
 
 __all__ = [
+    "DEVELOPMENT_PHASE_BLOCKS",
     "ClusterTerms",
     "DeploymentOptions",
     "GatekeeperMember",
     "NetworkContracts",
-    "complete_gatekeeping",
     "compute_contract_address",
     "create_cluster",
     "deploy_contracts",
     "initialize_gatekeeping",
     "plan_configuration",
 ]
+
+DEVELOPMENT_PHASE_BLOCKS = 32
+"""Blocks of a phase of a key ceremony where blocks come as transactions do; a public chain needs hours."""
 
 _DEPLOYMENT_GAS = 6_000_000
 """Gas limit of one creating transaction: estimating would need the contract's neighbours."""
@@ -54,6 +57,7 @@ class DeploymentOptions:
         allow_simulated: evidence of simulated hardware counts.
         development: delays are shortened, one operator may do everything.
         guardian: 20 bytes, who may revoke.
+        phase_blocks: after which a phase of a key ceremony ends without those who have not spoken.
     """
 
     sealers: tuple[Address, ...]
@@ -62,6 +66,7 @@ class DeploymentOptions:
     allow_simulated: bool
     development: bool
     guardian: Address
+    phase_blocks: int = DEVELOPMENT_PHASE_BLOCKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,7 @@ def plan_configuration(
     identities = []
     for name in CONTRACT_NAMES:
         artifact = load_artifact(name)
-        code = artifact.runtime_code(*_arguments(artifact, addresses, deployer, options.guardian))
+        code = artifact.runtime_code(*_arguments(artifact, addresses, deployer, options))
         identities.append((name, ContractIdentity(addresses[name], keccak256(code))))
     return NetworkConfiguration(
         chain_id=chain_id,
@@ -155,7 +160,7 @@ async def deploy_contracts(
             continue
         await _check_nonce(node, sender.address, name, first_nonce + offset)
         artifact = load_artifact(name)
-        init_code = artifact.init_code(*_arguments(artifact, addresses, sender.address, options.guardian))
+        init_code = artifact.init_code(*_arguments(artifact, addresses, sender.address, options))
         receipt = await sender.send(None, init_code, gas=_DEPLOYMENT_GAS)
         if receipt.contract_address != identity.address:
             raise InternalError("deployment.address", f"{name} is at another address than its nonce makes")
@@ -173,31 +178,21 @@ async def initialize_gatekeeping(
     threshold: int,
     members: Sequence[GatekeeperMember],
     network: NetworkId,
+    signatures: Sequence[bytes],
 ) -> None:
-    """Names the network and its first committee, once. Raises CallerMisuse where the chain names another network."""
+    """Names the network and its first committee, once, with a signature of each member over the ``GenesisRecord``.
+
+    Raises:
+        CallerMisuse: ``deployment.foreign``: the chain names another network.
+        TransactionReverted: a signature is not the member's.
+    """
     recorded = await gatekeeping.read("genesis")
     if recorded == network:
         return
     if recorded != ZERO_DIGEST:
         raise _foreign(f"Gatekeeping names network {to_hex(recorded)}, not {to_hex(network)}")
     plain = [(member.operator, member.signer, member.sealing_key, member.evidence_digest) for member in members]
-    await sender.send(gatekeeping.address, gatekeeping.encode("initialize", threshold, plain, network))
-
-
-async def complete_gatekeeping(
-    sender: TransactionSender,
-    gatekeeping: Contract,
-    master_key: bytes,
-    share_keys: Sequence[bytes],
-    signatures: Sequence[bytes],
-) -> None:
-    """Records the outcome of the first key ceremony, once. Raises CallerMisuse where the chain records another key."""
-    recorded = await gatekeeping.read("master_key_hash")
-    if recorded == keccak256(master_key):
-        return
-    if recorded != ZERO_DIGEST:
-        raise _foreign("Gatekeeping records another master key")
-    call = gatekeeping.encode("complete", master_key, list(share_keys), list(signatures))
+    call = gatekeeping.encode("initialize", threshold, plain, network, list(signatures))
     await sender.send(gatekeeping.address, call)
 
 
@@ -223,11 +218,12 @@ def _addresses(deployer: Address, first_nonce: int) -> dict[str, Address]:
 
 
 def _arguments(
-    artifact: Artifact, addresses: dict[str, Address], deployer: Address, guardian: Address
-) -> list[Address]:
-    """Constructor arguments by their names: a contract's name, or one of the people."""
-    known = {name.lower(): address for name, address in addresses.items()}
-    known |= {"deployer": deployer, "owner": deployer, "guardian": guardian}
+    artifact: Artifact, addresses: dict[str, Address], deployer: Address, options: DeploymentOptions
+) -> list[Any]:
+    """Constructor arguments by their names: a contract's name, one of the people, or a setting."""
+    known: dict[str, Any] = {name.lower(): address for name, address in addresses.items()}
+    known |= {"deployer": deployer, "owner": deployer, "guardian": options.guardian}
+    known |= {"phase_blocks": options.phase_blocks}
     return [known[name] for name in artifact.interface.constructor.names]
 
 

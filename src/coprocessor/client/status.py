@@ -10,7 +10,7 @@ from coprocessor.protocol import layout
 from coprocessor.values.errors import CoprocessorError
 from coprocessor.values.identities import ClusterId, StateRoot
 
-__all__ = ["ClusterStatus", "NetworkStatus", "ProcessStatus", "look_at"]
+__all__ = ["ClusterStatus", "CommitteeStatus", "NetworkStatus", "ProcessStatus", "look_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,23 @@ class ClusterStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class CommitteeStatus:
+    """The gatekeepers: how many must act together and how many there are (proven), how many answer (their word)."""
+
+    threshold: int
+    members: int
+    answering: int
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkStatus:
-    """Chain id, newest and newest finalised block, whether hardware is simulated, processes and clusters."""
+    """Chain id, newest and newest finalised block, simulated hardware or not, committee, processes and clusters."""
 
     chain_id: int
     block: int
     finalized: int
     simulated: bool
+    committee: CommitteeStatus
     processes: tuple[ProcessStatus, ...]
     clusters: tuple[ClusterStatus, ...]
 
@@ -73,9 +83,17 @@ async def look_at(session: Session) -> NetworkStatus:
         block=head.header.number if latest is None else latest.number,
         finalized=head.header.number,
         simulated=configuration.allow_simulated,
+        committee=await _committee(session, processes),
         processes=tuple(processes),
         clusters=tuple(clusters),
     )
+
+
+async def _committee(session: Session, processes: list[ProcessStatus]) -> CommitteeStatus:
+    threshold, count = layout.gatekeeping_threshold(), layout.gatekeeping_member_count()
+    proven = await session.chain.prove({"Gatekeeping": [threshold, count]})
+    answering = sum(process.role == "gatekeeper" and process.pid is not None for process in processes)
+    return CommitteeStatus(proven.value("Gatekeeping", threshold), proven.value("Gatekeeping", count), answering)
 
 
 async def _cluster_ids(session: Session) -> list[ClusterId]:

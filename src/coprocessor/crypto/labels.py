@@ -68,6 +68,7 @@ class Label(Enum):
     DKG_SHARE = "dkg-share"
     DKG_POSSESSION = "dkg-possession"
     DKG_COMPLAINT = "dkg-complaint"
+    DKG_MESSAGE = "dkg-message"
     # authenticated map
     TRIE_LEAF = "trie-leaf"
     TRIE_INNER = "trie-inner"

@@ -93,6 +93,15 @@ class ChainView:
             block_number=head.number,
         )
 
+    def timestamp(self, number: int) -> int:
+        """Timestamp of a block that ``is_known``, seconds."""
+        if self._checkpoint is not None and number == self._checkpoint.number:
+            return self._checkpoint.timestamp
+        header = self._chain.header(number)
+        if header is None:
+            raise EvidenceRefused("headers.forgotten", f"block {number} is not remembered", next="name a newer block")
+        return header.timestamp
+
     def extend(self, message: Headers) -> Header:
         """Takes a segment of headers. Raises EvidenceRefused or MalformedInput."""
         head = self._chain.extend(message.headers, message.seals)

@@ -14,12 +14,13 @@ from coprocessor.enclave.chain_view import ChainView
 from coprocessor.enclave.identity import EnclaveKeys, Entropy
 from coprocessor.keys.derivation import ClusterKeys, derive_cluster_keys
 from coprocessor.keys.identity import ClusterIdentity
-from coprocessor.keys.partial import combine_partials
+from coprocessor.keys.partial import MAX_PARTIALS, PartialSignature, combine_partials
 from coprocessor.keys.release import KeyRequest, build_request, decode_response, encode_request, open_response
 from coprocessor.keys.shares import CommitteeKeys
-from coprocessor.keys.tickets import SignedTicket, decode_signed_ticket, verify_ticket
+from coprocessor.keys.tickets import SignedTicket, Ticket, decode_signed_ticket, verify_ticket
 from coprocessor.protocol import layout
-from coprocessor.values.errors import CallerMisuse, EvidenceRefused, MalformedInput
+from coprocessor.protocol.statements import NO_SHARE
+from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRefused, MalformedInput
 from coprocessor.values.identities import Address, ClusterId, Digest, NetworkId, WorkerId
 
 __all__ = ["ClusterKeyAcquisition", "proven_gatekeepers"]
@@ -94,12 +95,13 @@ class ClusterKeyAcquisition:
 
     def combine(
         self, view: ChainView, master_key: bytes, share_keys: Sequence[bytes], responses: Sequence[bytes]
-    ) -> ClusterKeys:
-        """The keys of the epoch that was asked for.
+    ) -> tuple[ClusterKeys, tuple[int, ...]]:
+        """The keys of the epoch that was asked for, and the gatekeepers whose parts were wrong.
 
         Raises:
             CallerMisuse: no request is under way.
-            EvidenceRefused: keys that are not the chain's, or fewer than t usable partials.
+            EvidenceRefused: keys that are not the chain's, or ``keys.not_enough_partials``: fewer than t usable ones.
+                The request stays open: further parts can be given with those that came.
         """
         if self._request is None:
             raise CallerMisuse("keys.no_request", "partials came before a request", next="ask with tickets first")
@@ -108,26 +110,36 @@ class ClusterKeyAcquisition:
             raise EvidenceRefused(
                 "keys.foreign_master", "the master public key is not the one that the chain commits to"
             )
-        shares = tuple((index, check_public_key(key)) for index, key in enumerate(share_keys, start=1))
+        if len(responses) > MAX_PARTIALS:
+            raise MalformedInput("keys.too_many_partials", f"more than {MAX_PARTIALS} parts of one key")
+        held = [(index, key) for index, key in enumerate(share_keys, start=1) if key != NO_SHARE]
+        shares = tuple((index, check_public_key(key)) for index, key in held)
         committee = CommitteeKeys(threshold, check_public_key(master_key), shares)
-        partials = []
-        for encoded in responses:
+        opened = [self._open(self._request, encoded, gatekeepers) for encoded in responses]
+        identity = self._request.identity
+        combined = combine_partials(committee, identity, [partial for partial in opened if partial is not None])
+        self._request = None
+        return derive_cluster_keys(combined.signature, identity, committee.group), combined.culprits
+
+    def _open(
+        self, request: KeyRequest, encoded: bytes, gatekeepers: Sequence[Address]
+    ) -> PartialSignature | None:
+        """One gatekeeper's part, or None: what cannot be opened must not spoil the parts of the others."""
+        try:
             response = decode_response(encoded)
             if not 1 <= response.index <= len(gatekeepers):
-                raise MalformedInput("keys.index", f"there is no gatekeeper {response.index}")
-            gatekeeper = gatekeepers[response.index - 1]
-            partials.append(open_response(self._request, response, self._keys.sealing, gatekeeper))
-        identity = self._request.identity
-        combined = combine_partials(committee, identity, partials)
-        self._request = None
-        return derive_cluster_keys(combined.signature, identity, committee.group)
+                return None
+            return open_response(request, response, self._keys.sealing, gatekeepers[response.index - 1])
+        except CoprocessorError:
+            return None
 
 
 def _merge(encoded: Sequence[bytes]) -> SignedTicket:
     if not 0 < len(encoded) <= MAX_GATEKEEPERS:
         raise MalformedInput("ticket.count", f"1 to {MAX_GATEKEEPERS} tickets are needed, {len(encoded)} came")
-    tickets = [decode_signed_ticket(data) for data in encoded]
-    first = tickets[0].ticket
-    if any(ticket.ticket != first for ticket in tickets):
-        raise EvidenceRefused("ticket.blocks_differ", "the tickets vouch for different blocks", next="ask again")
-    return SignedTicket(first, tuple(signature for ticket in tickets for signature in ticket.signatures))
+    groups: dict[Ticket, list[bytes]] = {}
+    for data in encoded:
+        signed = decode_signed_ticket(data)
+        groups.setdefault(signed.ticket, []).extend(signed.signatures[:1])  # each gatekeeper gives its own
+    ticket, signatures = max(groups.items(), key=lambda group: len(group[1]))  # a lone liar's ticket is left out
+    return SignedTicket(ticket, tuple(signatures))

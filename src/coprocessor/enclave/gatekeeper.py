@@ -3,14 +3,12 @@ own.
 
 Rules enforced:
 1. genesis: every first gatekeeper's evidence is verified by each, and the key ceremony's session is the genesis digest
-   (PROTOCOL 9.1);
+   (PROTOCOL 9.1; ``enclave.ceremony``);
 2. admission: evidence fits the network's policy, and checkpoint and newest block of the newcomer are on this
-enclave's own
-   finalised chain (PROTOCOL 1.2);
-3. tickets: over this enclave's newest finalised block and the asker's nonce (PROTOCOL 2.4);
+   enclave's own finalised chain (PROTOCOL 1.2);
+3. tickets: over a recent finalised block of this enclave's chain and the asker's nonce (PROTOCOL 2.4);
 4. release: only the current epoch, only to a current, unrevoked, unexpired member, against a fresh ticket that serves
-once,
-   sealed to its admitted key, one release to each admission (PROTOCOL 8.2).
+   once, sealed to its admitted key, one release to each admission (PROTOCOL 8.2).
 
 Development networks keep the share in a file of the host, sealed to platform and measurement, together with the
 gatekeeper's own keys, so that a restart goes on (PROTOCOL 9.5).
@@ -28,24 +26,37 @@ from coprocessor.attestation.report_data import ReportClaims
 from coprocessor.attestation.verdict import Verdict
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.enclave import messages as m
+from coprocessor.enclave.ceremony import KeyCeremony, checked_members, outcome_record, share_keys_of
 from coprocessor.enclave.chain_view import ChainView
 from coprocessor.enclave.identity import EnclaveKeys, Entropy
 from coprocessor.enclave.key_release import KeyReleases
-from coprocessor.enclave.sealed_share import SealedShare, open_share, seal_share
-from coprocessor.keys.dealing import DkgSession
-from coprocessor.keys.dkg import generate_alone
-from coprocessor.keys.shares import KeyShare
+from coprocessor.enclave.sealed_share import CeremonySecret, SealedShare, open_share, seal_share
+from coprocessor.headers.header import Header
+from coprocessor.keys.shares import CommitteeKeys, KeyShare, check_threshold
 from coprocessor.keys.tickets import SignedTicket, Ticket, encode_signed_ticket, sign_ticket
+from coprocessor.keys.transcript import Entry, Phase
+from coprocessor.protocol import layout
 from coprocessor.protocol.genesis import compute_configuration_hash, compute_network_id, network_from_json
-from coprocessor.protocol.statements import ROLE_GATEKEEPER, ROLE_WORKER, Admission, MasterKeyRecord
+from coprocessor.protocol.statements import (
+    ROLE_GATEKEEPER,
+    ROLE_WORKER,
+    Admission,
+    GenesisRecord,
+    MasterKeyRecord,
+    compute_members_hash,
+)
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRefused, MalformedInput
 from coprocessor.values.identities import Address, Digest, NetworkId, checked_address, checked_digest
 from coprocessor.values.network import Network
 
-__all__ = ["ADMISSION_SECONDS", "GatekeeperCore", "GatekeeperSurroundings"]
+__all__ = ["ADMISSION_SECONDS", "TICKET_WINDOW", "GatekeeperCore", "GatekeeperSurroundings"]
 
 ADMISSION_SECONDS = 7 * 86_400
 """How long an admission lasts; a worker renews it by new evidence (DESIGN 5)."""
+
+
+TICKET_WINDOW = 32
+"""Blocks behind the newest one for which a ticket is given: gatekeepers do not see a block at the same moment."""
 
 
 class GatekeeperSurroundings:
@@ -133,7 +144,9 @@ class _Gatekeeper:
         self._network: NetworkId | None = compute_network_id(network) if network.gatekeepers else None
         self._share: KeyShare | None = None
         self._releases: KeyReleases | None = None
-        self._session: DkgSession | None = None
+        self._ceremony: KeyCeremony | None = None
+        self._kept: KeyShare | None = None  # sealed, and not on the chain yet as far as this enclave knows
+        self._done = False
         if sealed:
             self._restore(sealed)
         self._handlers: dict[type, Callable[[Any], Any]] = {
@@ -141,7 +154,7 @@ class _Gatekeeper:
             m.ChainProof: self._on_proof,
             m.GetStatus: lambda _: self._status(),
             m.Genesis: self._on_genesis,
-            m.DkgInput: self._on_ceremony,
+            m.Ceremony: self._on_ceremony,
             m.Admit: self._on_admit,
             m.GiveTicket: self._on_ticket,
             m.Release: lambda message: m.Released(self._guard().release(message.request)),
@@ -164,51 +177,96 @@ class _Gatekeeper:
         self.view.accept(message)
         return m.ProofAccepted(message.block_number)
 
-    # ---- genesis
+    # ---- genesis and key ceremony
 
     def _on_genesis(self, message: m.Genesis) -> m.GenesisSigned:
-        if self._share is not None:
-            raise CallerMisuse("genesis.done", "this gatekeeper holds a share already")
-        if len(message.members) != 1 or message.threshold != 1:
-            raise CallerMisuse(
-                "gatekeepers.not_yet",
-                f"{len(message.members)} gatekeepers with a threshold of {message.threshold} were asked for",
-                "this release runs the threshold code with t = n = 1",
-                "start one gatekeeper",
-            )
-        digests = [self._judge(member, ROLE_GATEKEEPER).body_digest for member in message.members]
-        if [member.signer for member in message.members] != [self.keys.signing.address]:
-            raise EvidenceRefused("genesis.stranger", "this gatekeeper is not among the members")
+        if self._share is not None or self._done:
+            raise CallerMisuse("genesis.done", "this gatekeeper has had its genesis")
+        check_threshold(message.threshold, len(message.members))
+        digests = [self._judge(member, ROLE_GATEKEEPER).body_digest for member in message.members]  # PROTOCOL 9.1
+        signers = tuple(Address(member.signer) for member in message.members)
+        checked_members(signers, self.keys.signing.address)
         self._network = compute_network_id(Network(self._configuration, tuple(digests)))
-        indices = tuple(range(1, len(message.members) + 1))
-        self._session = DkgSession(
-            self._network, Digest(self._network), message.threshold, indices, indices, insecure=self._insecure
+        members_hash = compute_members_hash(
+            [
+                (Address(member.operator), Address(member.signer), member.sealing_key, digest)
+                for member, digest in zip(message.members, digests, strict=True)
+            ]
         )
-        return m.GenesisSigned(self._network, self.keys.signing.sign(self._network), ())
+        record = GenesisRecord(self._network, message.threshold, members_hash)
+        self._begin(CeremonySecret(message.threshold, signers, self._around.entropy(32)))
+        return m.GenesisSigned(self._network, self._sign(record), self._seal(None))
 
-    def _on_ceremony(self, message: m.DkgInput) -> m.DkgOutput:
-        if self._session is None or self._network is None:
+    def _begin(self, secret: CeremonySecret) -> None:
+        assert self._network is not None
+        self._ceremony = KeyCeremony(self._network, self._insecure, self.keys, secret)
+
+    def _on_ceremony(self, message: m.Ceremony) -> m.CeremonyStep:
+        if self._done:
+            return self._finished(b"")
+        if self._ceremony is None:
             raise CallerMisuse("genesis.not_begun", "the key ceremony begins with Genesis")
-        if message.messages:
-            raise CallerMisuse("gatekeepers.not_yet", "a ceremony with other members comes with a later release")
-        share, judgement = generate_alone(self._session, self._around.entropy(32))
-        self._session = None
-        self._hold(share)
-        committee = judgement.committee
-        share_keys = tuple(bytes(key) for _, key in committee.shares)
-        record = MasterKeyRecord(self._network, keccak256(committee.group), keccak256(b"".join(share_keys)))
+        recorded = self.view.digest("Gatekeeping", layout.gatekeeping_master_key_hash())
+        if self._kept is not None and recorded == keccak256(self._kept.committee.group):
+            return self._adopt(self._kept)
+        entries = tuple(Entry(one.member, one.kind, one.block_number, one.data) for one in message.entries)
+        look = self._ceremony.look(self.view, entries)
+        if look.committee is None:
+            return m.CeremonyStep(look.session, look.phase, look.message, b"", (), b"", b"", False, False, look.failure)
+        if any(recorded):
+            if recorded != keccak256(look.committee.group):
+                raise EvidenceRefused(
+                    "ceremony.foreign_key",
+                    "the chain records another master key than the ceremony's transcript gives",
+                    "the threshold of gatekeepers signed a false outcome",
+                    "trust nothing of this network",
+                )
+            return self._adopt(look.share)
+        return self._outcome(look.session, look.committee, look.share)
+
+    def _outcome(self, session: Digest, committee: CommitteeKeys, share: KeyShare | None) -> m.CeremonyStep:
+        """The outcome to sign; the share is sealed before anything public depends on it (PROTOCOL 9.5)."""
+        members = len(self._ceremony.secret.signers) if self._ceremony is not None else 0
+        keys = share_keys_of(committee, members)
+        signature = b"" if share is None else self._sign(outcome_record(session, committee, members))
+        sealed = b"" if share is None else self._seal(share)
+        return m.CeremonyStep(
+            session, Phase.OUTCOME, b"", committee.group, keys, signature, sealed, False, share is not None, ""
+        )
+
+    def _adopt(self, share: KeyShare | None) -> m.CeremonyStep:
+        """The outcome stands on the chain: the secret of the ceremony is erased."""
+        self._ceremony = self._kept = None
+        self._done = True
+        if share is not None:
+            self._hold(share)
+        return self._finished(self._seal(share))
+
+    def _finished(self, sealed: bytes) -> m.CeremonyStep:
+        return m.CeremonyStep(b"", Phase.OUTCOME, b"", b"", (), b"", sealed, True, self._share is not None, "")
+
+    def _sign(self, record: GenesisRecord | MasterKeyRecord) -> bytes:
         gatekeeping = self._configuration.contract("Gatekeeping").address
-        signature = self.keys.signing.sign(record.digest(self._configuration.chain_id, gatekeeping))
-        kept = SealedShare(self._network, self.keys, share)
-        sealed = seal_share(kept, self._around.seal_key, self._around.entropy(32))
-        return m.DkgOutput((), True, committee.group, share_keys, signature, sealed)
+        return self.keys.signing.sign(record.digest(self._configuration.chain_id, gatekeeping))
+
+    def _seal(self, share: KeyShare | None) -> bytes:
+        assert self._network is not None
+        secret = None if self._ceremony is None else self._ceremony.secret
+        kept = SealedShare(self._network, self.keys, share, secret)
+        return seal_share(kept, self._around.seal_key, self._around.entropy(32))
 
     def _restore(self, sealed: bytes) -> None:
         opened = open_share(sealed, self._around.seal_key)
         if self._network is None or opened.network != self._network:
             raise EvidenceRefused("share.foreign", "the sealed share belongs to another network")
         self.keys = opened.keys
-        self._hold(opened.share)
+        if opened.ceremony is not None:
+            self._kept = opened.share
+            self._begin(opened.ceremony)
+            return
+        self._done = True
+        if opened.share is not None:
+            self._hold(opened.share)
 
     def _hold(self, share: KeyShare) -> None:
         assert self._network is not None
@@ -217,7 +275,12 @@ class _Gatekeeper:
 
     def _guard(self) -> KeyReleases:
         if self._releases is None:
-            raise CallerMisuse("gatekeeper.no_share", "this gatekeeper holds no share yet")
+            raise CallerMisuse(
+                "gatekeeper.no_share",
+                "this gatekeeper holds no share",
+                "the key ceremony is under way, or left it without one",
+                "ask the other gatekeepers",
+            )
         return self._releases
 
     # ---- admission and tickets
@@ -237,7 +300,7 @@ class _Gatekeeper:
             configuration=compute_configuration_hash(self._configuration),
             block_number=message.block_number,
             block_hash=Digest(message.block_hash),
-            expires=self.view.head.timestamp + ADMISSION_SECONDS,
+            expires=self.view.timestamp(message.block_number) + ADMISSION_SECONDS,  # the same at every gatekeeper
         )
         registry = self._configuration.contract("Registry").address
         signature = self.keys.signing.sign(admission.digest(self._configuration.chain_id, registry))
@@ -275,10 +338,30 @@ class _Gatekeeper:
     def _on_ticket(self, message: m.GiveTicket) -> m.TicketGiven:
         if self._network is None:
             raise CallerMisuse("gatekeeper.no_network", "there is no network before genesis")
-        head = self.view.head
+        block = self._ticket_block(message.block_number)
         nonce = Digest(checked_digest(message.nonce, "nonce"))
-        ticket = Ticket(self._network, nonce, head.number, head.hash, self._insecure)
+        ticket = Ticket(self._network, nonce, block.number, block.hash, self._insecure)
         return m.TicketGiven(encode_signed_ticket(SignedTicket(ticket, (sign_ticket(ticket, self.keys.signing),))))
+
+    def _ticket_block(self, number: int) -> Header:
+        """The block that is asked for, if this enclave has it and it is recent (PROTOCOL 2.4)."""
+        head = self.view.head
+        header = self.view.header(number) if number else head
+        if number > head.number:
+            raise EvidenceRefused(
+                "ticket.ahead",
+                f"block {number} is asked for, this gatekeeper has seen {head.number}",
+                "its chain is behind",
+                "ask again in a moment",
+            )
+        if header is None or head.number - header.number > TICKET_WINDOW:
+            raise EvidenceRefused(
+                "ticket.behind",
+                f"block {number} is asked for, the chain is at {head.number}",
+                f"a ticket vouches for one of the last {TICKET_WINDOW} blocks",
+                "bring the enclave to the newest block",
+            )
+        return header
 
     def _status(self) -> m.Status:
         has_keys = self._share is not None

@@ -27,11 +27,11 @@ __all__ = [
     "BootWorker",
     "Booted",
     "BoundaryReached",
+    "Ceremony",
+    "CeremonyStep",
     "ChainProof",
     "CheckpointPiece",
     "Code",
-    "DkgInput",
-    "DkgOutput",
     "Failure",
     "Genesis",
     "GenesisSigned",
@@ -71,6 +71,7 @@ __all__ = [
     "TicketGiven",
     "TicketRequested",
     "Tickets",
+    "TranscriptEntry",
 ]
 
 MAX_MESSAGE = 128 * 1024 * 1024
@@ -338,9 +339,10 @@ class ReleaseRequested:
 
 @dataclass(frozen=True, slots=True)
 class KeysReady:
-    """The cluster key of ``epoch`` is held."""
+    """The cluster key of ``epoch`` is held; ``wrong`` gatekeepers (numbers from 1) gave parts that are not theirs."""
 
     epoch: int
+    wrong: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -518,10 +520,20 @@ class Genesis:
 
 
 @dataclass(frozen=True, slots=True)
-class DkgInput:
-    """Messages of other members of the key ceremony (``keys.dkg`` encoded)."""
+class TranscriptEntry:
+    """One message of a key ceremony as ``Gatekeeping`` logged it: number of the member, kind, block, data."""
 
-    messages: tuple[bytes, ...]
+    member: int
+    kind: int
+    block_number: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ceremony:
+    """All messages of the key ceremony up to the block under which its slots were proven last (PROTOCOL 9.3)."""
+
+    entries: tuple[TranscriptEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -542,9 +554,10 @@ class Admit:
 
 @dataclass(frozen=True, slots=True)
 class GiveTicket:
-    """Sign (nonce, newest finalised block)."""
+    """Sign (nonce, finalised block): the block with this number, if it is recent; 0 for the newest."""
 
     nonce: bytes
+    block_number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -559,24 +572,41 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class GenesisSigned:
-    """The genesis digest and this member's signature over it, and the first key-ceremony messages."""
+    """The genesis digest, this member's signature over the ``GenesisRecord``, and what the host MUST have made durable
+    before it shows the signature to anybody."""
 
     network: bytes
     signature: bytes
-    messages: tuple[bytes, ...]
+    sealed: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class DkgOutput:
-    """Messages for the others; when ``done``: the master public key, all share public keys, this member's signature
-    over them (``MasterKeyRecord``), and the sealed share that the host keeps."""
+class CeremonyStep:
+    """How the key ceremony stands for this member.
 
-    messages: tuple[bytes, ...]
-    done: bool
+    Args:
+        session: of the attempt that is under way, 32 bytes; empty once ``done``.
+        phase: 1 announce, 2 reveal, 3 complain, 4 outcome.
+        message: what the host shall post now under the kind ``phase``; may be empty.
+        master_key: 96 bytes, and
+        share_keys: 96 bytes each in member order, once there is an outcome.
+        signature: this member's over the ``MasterKeyRecord``; empty where it got no share.
+        sealed: what the host MUST have made durable before it shows ``signature`` to anybody; may be empty.
+        done: the chain has recorded the outcome.
+        has_share: this member holds a share of the recorded key.
+        failure: code of the reason why this attempt has no outcome, or empty.
+    """
+
+    session: bytes
+    phase: int
+    message: bytes
     master_key: bytes
     share_keys: tuple[bytes, ...]
     signature: bytes
-    sealed_share: bytes
+    sealed: bytes
+    done: bool
+    has_share: bool
+    failure: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -656,8 +686,8 @@ WORKER_REPLIES = RecordTable(
     MAX_MESSAGE,
 )
 GATEKEEPER_REQUESTS = RecordTable(
-    (*_COMMON_REQUESTS, BootGatekeeper, Genesis, DkgInput, Admit, GiveTicket, Release), MAX_MESSAGE
+    (*_COMMON_REQUESTS, BootGatekeeper, Genesis, Ceremony, Admit, GiveTicket, Release), MAX_MESSAGE
 )
 GATEKEEPER_REPLIES = RecordTable(
-    (*_COMMON_REPLIES, GenesisSigned, DkgOutput, AdmissionSigned, TicketGiven, Released), MAX_MESSAGE
+    (*_COMMON_REPLIES, GenesisSigned, CeremonyStep, AdmissionSigned, TicketGiven, Released), MAX_MESSAGE
 )

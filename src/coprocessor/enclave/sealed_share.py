@@ -1,4 +1,9 @@
-"""A gatekeeper's share on the host's disk: sealed to platform and measurement (PROTOCOL 9.5, development custody)."""
+"""What a gatekeeper keeps on the host's disk: sealed to platform and measurement (PROTOCOL 9.5, development custody).
+
+From its genesis signature on, a gatekeeper keeps its own keys and the secret from which all its part in the key
+ceremony follows; then the share too; once the chain has recorded the outcome, keys and share alone. At every moment the
+newest blob suffices to go on, so a crash never leaves a committee that lacks a share which the chain names.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +11,38 @@ from dataclasses import dataclass
 
 from coprocessor.codec import cbor
 from coprocessor.crypto.aead import SivKey
-from coprocessor.crypto.bls import BlsPublicKey, SecretScalar, check_public_key
+from coprocessor.crypto.bls import SecretScalar
 from coprocessor.crypto.hkdf import hkdf_derive
 from coprocessor.crypto.labels import Label
 from coprocessor.enclave.identity import EnclaveKeys
-from coprocessor.keys.shares import CommitteeKeys, KeyShare
+from coprocessor.keys.shares import KeyShare
+from coprocessor.keys.storage import decode_committee, encode_committee
 from coprocessor.values.errors import EvidenceRefused, MalformedInput
-from coprocessor.values.identities import NetworkId, checked_digest
+from coprocessor.values.identities import Address, NetworkId, checked_address, checked_digest
 
-__all__ = ["MAX_SEALED_SHARE", "SealedShare", "open_share", "seal_share"]
+__all__ = ["MAX_SEALED_SHARE", "CeremonySecret", "SealedShare", "open_share", "seal_share"]
 
 MAX_SEALED_SHARE = 16 * 1024
 _SALT = 32
 _NONCE = bytes(12)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CeremonySecret:
+    """A member's place in a key ceremony whose outcome is not on the chain yet. Prints redacted.
+
+    Args:
+        threshold: t of the new key.
+        signers: signing addresses of all members, in order.
+        entropy: 32 secret bytes, from which all that the member says in any attempt follows.
+    """
+
+    threshold: int
+    signers: tuple[Address, ...]
+    entropy: bytes
+
+    def __repr__(self) -> str:
+        return f"CeremonySecret(members={len(self.signers)}, threshold={self.threshold}, redacted)"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -27,7 +51,8 @@ class SealedShare:
 
     network: NetworkId
     keys: EnclaveKeys
-    share: KeyShare
+    share: KeyShare | None
+    ceremony: CeremonySecret | None
 
     def __repr__(self) -> str:
         return f"SealedShare(network=0x{self.network.hex()}, redacted)"
@@ -41,17 +66,14 @@ def seal_share(share: SealedShare, seal_key: bytes, salt: bytes) -> bytes:
         seal_key: 32 bytes that only this measurement on this platform gets.
         salt: 32 fresh random bytes.
     """
-    committee = share.share.committee
+    own, ceremony = share.share, share.ceremony
     plain = cbor.dumps(
         [
             share.network,
             share.keys.signing.secret,
             share.keys.sealing.secret,
-            share.share.index,
-            share.share.secret.to_bytes(),
-            committee.threshold,
-            committee.group,
-            [[index, key] for index, key in committee.shares],
+            [] if own is None else [own.index, own.secret.to_bytes(), encode_committee(own.committee)],
+            [] if ceremony is None else [ceremony.threshold, list(ceremony.signers), ceremony.entropy],
         ]
     )
     return salt + _cipher(seal_key, salt).seal(_NONCE, plain, b"")
@@ -76,29 +98,36 @@ def open_share(blob: bytes, seal_key: bytes) -> SealedShare:
             "start the gatekeeper on the machine and release that sealed it",
         ) from error
     match cbor.loads(plain, MAX_SEALED_SHARE):
-        case [
-            bytes(network),
-            bytes(signing),
-            bytes(sealing),
-            int(index),
-            bytes(secret),
-            int(threshold),
-            bytes(group),
-            list(keys),
-        ] if not isinstance(index, bool) and not isinstance(threshold, bool):
-            shares = tuple(_member(entry) for entry in keys)
-            committee = CommitteeKeys(threshold, check_public_key(group), shares)
-            restored = EnclaveKeys.restore(signing, sealing)
-            own = KeyShare(index, SecretScalar.from_bytes(secret), committee)
-            return SealedShare(NetworkId(checked_digest(network, "network")), restored, own)
+        case [bytes(network), bytes(signing), bytes(sealing), list(share), list(ceremony)]:
+            keys = EnclaveKeys.restore(signing, sealing)
+            network_id = NetworkId(checked_digest(network, "network"))
+            return SealedShare(network_id, keys, _share(share), _ceremony(ceremony))
     raise _malformed()
 
 
-def _member(entry: object) -> tuple[int, BlsPublicKey]:
-    match entry:
-        case [int(member), bytes(key)] if not isinstance(member, bool):
-            return member, check_public_key(key)
+def _share(plain: list[object]) -> KeyShare | None:
+    match plain:
+        case []:
+            return None
+        case [int(index), bytes(secret), bytes(committee)] if not isinstance(index, bool):
+            return KeyShare(index, SecretScalar.from_bytes(secret), decode_committee(committee))
     raise _malformed()
+
+
+def _ceremony(plain: list[object]) -> CeremonySecret | None:
+    match plain:
+        case []:
+            return None
+        case [int(threshold), [*signers], bytes(entropy)] if not isinstance(threshold, bool):
+            addresses = tuple(_address(signer) for signer in signers)
+            return CeremonySecret(threshold, addresses, checked_digest(entropy, "entropy"))
+    raise _malformed()
+
+
+def _address(plain: object) -> Address:
+    if not isinstance(plain, bytes):
+        raise _malformed()
+    return Address(checked_address(plain, "signer"))
 
 
 def _malformed() -> MalformedInput:

@@ -267,11 +267,11 @@ class _Cluster:
         return [m.ReleaseRequested(request)]
 
     def _on_partials(self, message: m.Partials) -> list[Any]:
-        keys = self._acquisition.combine(self.view, message.master_key, message.share_keys, message.partials)
+        keys, wrong = self._acquisition.combine(self.view, message.master_key, message.share_keys, message.partials)
         if keys.identity.epoch != message.epoch:
             raise MalformedInput("keys.epoch", f"epoch {keys.identity.epoch} was asked for, not {message.epoch}")
         self._epochs.hold(keys)
-        return [m.KeysReady(message.epoch)]
+        return [m.KeysReady(message.epoch, wrong)]
 
     # ---- execution
 

@@ -1,13 +1,13 @@
-"""What a gatekeeper host keeps of its genesis: the sealed share, and the public outcome that others ask for.
+"""What a gatekeeper host keeps: the genesis that its enclave signed, and the newest sealed blob.
 
-One file of mode 0600, written before anything is published, so that a crash at any point neither loses a share that the
-chain names nor names a share that nobody holds (PROTOCOL 9.1, 9.5).
+One file of mode 0600, written before anything that follows from it is shown to anybody, so that a crash at any point
+neither loses a share that the chain names nor names a share that nobody holds (PROTOCOL 9.1, 9.5).
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +17,26 @@ from coprocessor.durable.points import PersistPoint
 from coprocessor.values.errors import CoprocessorError, MalformedInput
 from coprocessor.values.identities import Address, Digest, NetworkId, from_hex, to_hex
 
-__all__ = ["Ceremony", "CeremonyFile"]
+__all__ = ["CeremonyFile", "FirstCommittee", "KeptCeremony"]
 
 _FORMAT = "coprocessor/v1/gatekeeper"
 
 
 @dataclass(frozen=True, slots=True)
-class Ceremony:
-    """The outcome of genesis as one gatekeeper sees it.
+class FirstCommittee:
+    """The genesis as one gatekeeper signed it.
 
     Args:
         network: 32 bytes.
         threshold: members that must act together.
         members: the first gatekeepers, in order.
-        genesis_signature: this member's, over ``network``.
-        master_key: 96 bytes.
-        share_keys: 96 bytes each, in member order.
-        master_key_signature: this member's, over the ``MasterKeyRecord``.
+        signature: this member's, over the ``GenesisRecord``.
     """
 
     network: NetworkId
     threshold: int
     members: tuple[GatekeeperMember, ...]
-    genesis_signature: bytes
-    master_key: bytes
-    share_keys: tuple[bytes, ...]
-    master_key_signature: bytes
+    signature: bytes
 
     @property
     def evidence_digests(self) -> tuple[Digest, ...]:
@@ -57,24 +51,18 @@ class Ceremony:
             "members": [
                 {field.name: to_hex(getattr(member, field.name)) for field in fields(member)} for member in self.members
             ],
-            "genesis_signature": to_hex(self.genesis_signature),
-            "master_key": to_hex(self.master_key),
-            "share_keys": [to_hex(key) for key in self.share_keys],
-            "master_key_signature": to_hex(self.master_key_signature),
+            "signature": to_hex(self.signature),
         }
 
     @staticmethod
-    def from_plain(plain: Any) -> Ceremony:
-        """Raises MalformedInput where ``plain`` is no ceremony."""
+    def from_plain(plain: Any) -> FirstCommittee:
+        """Raises MalformedInput where ``plain`` is no genesis."""
         try:
-            return Ceremony(
+            return FirstCommittee(
                 NetworkId(from_hex(plain["network"], 32)),
                 int(plain["threshold"]),
                 tuple(_member(member) for member in plain["members"]),
-                from_hex(plain["genesis_signature"], 65),
-                from_hex(plain["master_key"], 96),
-                tuple(from_hex(key, 96) for key in plain["share_keys"]),
-                from_hex(plain["master_key_signature"], 65),
+                from_hex(plain["signature"], 65),
             )
         except (KeyError, TypeError, ValueError, CoprocessorError) as error:
             raise MalformedInput("gatekeeper.ceremony", "that is no outcome of a genesis", str(error)) from error
@@ -89,6 +77,23 @@ def _member(plain: Any) -> GatekeeperMember:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class KeptCeremony:
+    """The whole content of the file.
+
+    Args:
+        genesis: what the enclave signed.
+        sealed: the enclave's newest blob.
+        is_done: the chain has recorded the outcome of the key ceremony.
+        has_share: the blob holds a share of the recorded key.
+    """
+
+    genesis: FirstCommittee
+    sealed: bytes
+    is_done: bool = False
+    has_share: bool = False
+
+
 class CeremonyFile:
     """The file in a gatekeeper's data folder."""
 
@@ -96,15 +101,17 @@ class CeremonyFile:
         self._path = path
         self._disk = disk
 
-    def load(self) -> tuple[Ceremony, bytes] | None:
-        """The outcome and the sealed share, or None before genesis. Raises MalformedInput where it is damaged."""
+    def load(self) -> KeptCeremony | None:
+        """What is kept, or None before genesis. Raises MalformedInput where it is damaged."""
         if not self._path.exists():
             return None
         try:
             document = json.loads(self._path.read_text("ascii"))
             if document["format"] != _FORMAT:
                 raise ValueError(f"another format, {document['format']!r}")
-            return Ceremony.from_plain(document["ceremony"]), from_hex(document["sealed_share"])
+            genesis = FirstCommittee.from_plain(document["genesis"])
+            sealed, done, share = document["sealed"], document["is_done"], document["has_share"]
+            return KeptCeremony(genesis, from_hex(sealed), bool(done), bool(share))
         except (ValueError, KeyError, TypeError, CoprocessorError) as error:
             raise MalformedInput(
                 "gatekeeper.file",
@@ -113,8 +120,20 @@ class CeremonyFile:
                 "restore it from a copy; without it this gatekeeper's share is gone",
             ) from error
 
-    def save(self, ceremony: Ceremony, sealed_share: bytes) -> None:
+    def save(self, kept: KeptCeremony) -> None:
         """Written whole and durable before this returns. Raises DiskFailed."""
-        document = {"format": _FORMAT, "ceremony": ceremony.to_plain(), "sealed_share": to_hex(sealed_share)}
+        document = {
+            "format": _FORMAT,
+            "genesis": kept.genesis.to_plain(),
+            "sealed": to_hex(kept.sealed),
+            "is_done": kept.is_done,
+            "has_share": kept.has_share,
+        }
         text = json.dumps(document, indent=1) + "\n"
         self._disk.replace(PersistPoint.GATEKEEPER_SHARE, self._path, text.encode("ascii"))
+
+    def update(self, **changes: Any) -> None:
+        """Replaces some fields of what is kept. Raises as ``save``."""
+        kept = self.load()
+        assert kept is not None, "there is a genesis before anything else is kept"
+        self.save(replace(kept, **changes))

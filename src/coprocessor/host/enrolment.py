@@ -8,28 +8,32 @@ whole can be tried again after any failure.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, fields
-from typing import Any
+import logging
+from dataclasses import astuple, dataclass, fields
 
 from coprocessor.chain.node import Block
+from coprocessor.crypto.secp256k1 import recover_address
 from coprocessor.enclave import messages as m
 from coprocessor.host import slots
 from coprocessor.host.collateral import complete_attested
-from coprocessor.host.enclave_process import EnclaveProcess
+from coprocessor.host.enclave_process import EnclaveProcess, EnclaveRefused
 from coprocessor.host.feed import ChainFeed
 from coprocessor.host.worker_options import Surroundings
-from coprocessor.protocol.statements import ROLE_WORKER
+from coprocessor.protocol.statements import ROLE_WORKER, Admission
 from coprocessor.protocol.system import compute_worker_id
-from coprocessor.values.errors import EvidenceRefused, MalformedInput, PeerUnreachable
+from coprocessor.values.errors import EvidenceRefused, PeerUnreachable
 from coprocessor.values.identities import WorkerId, to_hex
 
 __all__ = ["RENEW_SECONDS", "Enrolment", "Standing"]
+
+_log = logging.getLogger("coprocessor.host")
 
 RENEW_SECONDS = 2 * 86_400
 """How long before its end an admission is renewed."""
 
 _WORKER_SIGNER, _WORKER_EXPIRES, _WORKER_REVOKED = 3, 10, 11
 _CLUSTER_EPOCH, _CLUSTER_FIRST_OPEN = 1, 8
+_MEMBER_SIGNER = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Enrolment:
         self._checkpoint: Block | None = None
         self._attested: m.Attested | None = None
         self._held: set[int] = set()
+        self._asked: dict[int, bytes] = {}
 
     @property
     def booted(self) -> m.Booted:
@@ -106,9 +111,10 @@ class Enrolment:
         threshold = await self._threshold()
         request = self._admission_request(attested)
         signed = await self._around.gatekeepers.admit(request, threshold)
-        admission = _agreed(signed)
         registry = self._around.contract("Registry")
-        call = registry.encode("admit", admission, attested.evidence, [one.signature for one in signed])
+        admission = _agreed(signed)
+        signatures = await self._in_member_order(admission, signed)
+        call = registry.encode("admit", astuple(admission), attested.evidence, signatures)
         receipt = await self._around.sender.send(registry.address, call)
         await self.wait_until_final(receipt.block_number)
 
@@ -138,21 +144,42 @@ class Enrolment:
                 await self.take_keys(epoch)
 
     async def take_keys(self, epoch: int) -> None:
-        """Ticket, release and partial keys of one epoch (PROTOCOL 2.4, 8.2)."""
-        around = self._around
+        """Ticket, release and partial keys of one epoch (PROTOCOL 2.4, 8.2).
+
+        A request that too few gatekeepers could answer is kept and sent again: each answers one request for each
+        admission.
+        """
+        request = self._asked.pop(epoch, None) or await self._ask_for_keys(epoch)
+        threshold = await self._threshold()
+        try:
+            released = await self._around.gatekeepers.release(request, threshold)
+        except PeerUnreachable:
+            self._asked[epoch] = request
+            raise
+        try:
+            ready = await self._hand_over(epoch, released)
+        except EnclaveRefused as error:
+            if error.code != "keys.not_enough_partials":
+                raise
+            ready = await self._hand_over(epoch, await self._around.gatekeepers.release_all(request))
+        if ready.wrong:
+            _log.warning("worker: gatekeepers %s gave wrong partial keys", list(ready.wrong))
+        self._held.add(epoch)
+
+    async def _ask_for_keys(self, epoch: int) -> bytes:
+        """The enclave's request for the key of an epoch, with a fresh ticket."""
         threshold = await self._threshold()
         head = await self._feed.advance()
         await self._feed.prove(await self._standing_slots(), head.number)
         nonce = (await self._enclave.request(m.RequestTicket(), m.TicketRequested)).nonce
-        tickets = await around.gatekeepers.tickets(nonce, threshold)
-        await self._feed.advance()  # the tickets' block may be newer
+        tickets = await self._around.gatekeepers.tickets(nonce, head.number, threshold)
         message = m.Tickets(epoch, tuple(one.ticket for one in tickets))
-        asked = await self._enclave.request(message, m.ReleaseRequested)
-        released = await around.gatekeepers.release(asked.request, threshold)
+        return (await self._enclave.request(message, m.ReleaseRequested)).request
+
+    async def _hand_over(self, epoch: int, released: list[m.Released]) -> m.KeysReady:
         master_key, share_keys = await self._master_key()
         partials = m.Partials(epoch, master_key, tuple(share_keys), tuple(one.partial for one in released))
-        await self._enclave.request(partials, m.KeysReady)
-        self._held.add(epoch)
+        return await self._enclave.request(partials, m.KeysReady)
 
     async def standing(self) -> Standing:
         """What the chain says of this worker now."""
@@ -192,6 +219,14 @@ class Enrolment:
             )
         return completed[0]["master_key"], completed[0]["share_keys"]
 
+    async def _in_member_order(self, admission: Admission, signed: list[m.AdmissionSigned]) -> list[bytes]:
+        """The signatures as ``Registry.admit`` wants them; what is no member's is left out."""
+        registry, gatekeeping = self._around.contract("Registry"), self._around.contract("Gatekeeping")
+        digest = admission.digest(self._around.network.configuration.chain_id, registry.address)
+        by_signer = {recover_address(digest, one.signature): one.signature for one in signed}
+        members = [await gatekeeping.read("members", at) for at in range(await gatekeeping.read("member_count"))]
+        return [by_signer[member[_MEMBER_SIGNER]] for member in members if member[_MEMBER_SIGNER] in by_signer]
+
     def _admission_request(self, attested: m.Attested) -> m.Admit:
         booted, checkpoint = self.booted, self._checkpoint
         assert checkpoint is not None, "boot comes first"
@@ -209,12 +244,6 @@ class Enrolment:
         )
 
 
-def _agreed(signed: list[m.AdmissionSigned]) -> tuple[Any, ...]:
-    """The fields of the admission that all signed, in the contract's order."""
-    names = [field.name for field in fields(m.AdmissionSigned) if field.name != "signature"]
-    admissions = {tuple(getattr(one, name) for name in names) for one in signed}
-    if len(admissions) != 1:
-        raise MalformedInput(
-            "admission.differs", "the gatekeepers signed different admissions", "their clocks differ", "ask again"
-        )
-    return admissions.pop()
+def _agreed(signed: list[m.AdmissionSigned]) -> Admission:
+    """The admission that all signed; the gatekeepers were asked for equal ones."""
+    return Admission(*(getattr(signed[0], field.name) for field in fields(Admission)))

@@ -3,8 +3,8 @@
 | route | body | answer |
 |---|---|---|
 | ``GET /v1/evidence`` | | before genesis: ``Admit`` encoded, this gatekeeper's own |
-| ``POST /v1/genesis`` | ``Genesis`` encoded | JSON: the outcome of the ceremony; the same again when asked again |
-| ``GET /v1/genesis`` | | the same, once it is held |
+| ``POST /v1/genesis`` | ``Genesis`` encoded | JSON: the genesis that this member signs, or signed before |
+| ``GET /v1/genesis`` | | the same, once it is signed |
 | ``POST /v1/admit`` | ``Admit`` encoded | ``AdmissionSigned`` encoded |
 | ``POST /v1/ticket`` | ``GiveTicket`` encoded | ``TicketGiven`` encoded |
 | ``POST /v1/release`` | ``Release`` encoded | ``Released`` encoded |
@@ -30,16 +30,18 @@ from coprocessor.attestation.verify import verify_evidence
 from coprocessor.chain.deployment import GatekeeperMember, NetworkContracts
 from coprocessor.chain.node import Block, Node
 from coprocessor.chain.rpc import RpcClient
+from coprocessor.chain.sender import TransactionSender
 from coprocessor.durable.errors import DiskFailed
 from coprocessor.enclave import messages as m
 from coprocessor.host import slots
-from coprocessor.host.ceremony import Ceremony, CeremonyFile
+from coprocessor.host.ceremony import CeremonyFile, FirstCommittee, KeptCeremony
 from coprocessor.host.collateral import complete_attested
 from coprocessor.host.enclave_process import EnclaveDied, EnclaveOptions, EnclaveProcess, gatekeeper_enclave
 from coprocessor.host.feed import ChainFeed
 from coprocessor.host.folder import locked_folder
 from coprocessor.host.gatekeeper_options import GatekeeperOptions
 from coprocessor.host.http import cbor_response, json_response, serve_http, taking
+from coprocessor.host.key_ceremony import CeremonyCourier, CeremonySurroundings
 from coprocessor.host.progress import Progress
 from coprocessor.host.trying import FreshEnclaveNeeded, Trying, until_first_ends
 from coprocessor.host.worker import run_until_signal
@@ -47,7 +49,7 @@ from coprocessor.keys.release import decode_request
 from coprocessor.protocol.genesis import compute_network_id, network_to_json
 from coprocessor.protocol.statements import ROLE_GATEKEEPER
 from coprocessor.values.errors import CallerMisuse, MalformedInput, PeerUnreachable
-from coprocessor.values.identities import Address, Digest, to_hex
+from coprocessor.values.identities import ZERO_DIGEST, Address, Digest, to_hex
 from coprocessor.values.network import Network
 
 __all__ = ["GatekeeperHost", "run_gatekeeper"]
@@ -56,6 +58,9 @@ _log = logging.getLogger("coprocessor.host")
 
 FIRST_HEADERS = 1024
 """Headers that the enclave starts from, so that newcomers' checkpoints are among those it knows."""
+
+CEREMONY_SECONDS = 0.1
+"""Between looks at a key ceremony."""
 
 _RESTART_SECONDS = 1.0
 
@@ -82,6 +87,7 @@ class GatekeeperHost:
         self._feed: ChainFeed | None = None
         self._node: Node | None = None
         self._endpoint = ""
+        self._ceremony: CeremonyCourier | None = None
 
     async def run(self, on_ready: Callable[[str], None] | None = None) -> None:
         """Runs until cancelled. ``on_ready`` is called with the endpoint once HTTP is served.
@@ -107,12 +113,12 @@ class GatekeeperHost:
         kept = self._file.load()
         if kept is None:
             return network
-        ceremony, _ = kept
-        network = network if network.gatekeepers else Network(network.configuration, ceremony.evidence_digests)
-        if compute_network_id(network) != ceremony.network:
+        genesis = kept.genesis
+        network = network if network.gatekeepers else Network(network.configuration, genesis.evidence_digests)
+        if compute_network_id(network) != genesis.network:
             raise CallerMisuse(
                 "gatekeeper.foreign_network",
-                f"the share in {self._options.data} belongs to network {to_hex(ceremony.network)}",
+                f"the share in {self._options.data} belongs to network {to_hex(genesis.network)}",
                 f"the network file is of {to_hex(compute_network_id(network))}",
                 "choose another folder with --data, or the right network file",
             )
@@ -139,11 +145,41 @@ class GatekeeperHost:
             await self._trying.until_done("boot", lambda: self._boot(enclave))
             self._enclave = enclave
             self._progress.clear("enclave")
-            self._progress.enter("running" if self._file.load() else "awaiting genesis")
-            await until_first_ends(self._trying.for_ever("chain", self._follow), self._watch(enclave))
+            await until_first_ends(self._work(enclave), self._watch(enclave))
         finally:
-            self._enclave = self._own = None
+            self._enclave = self._own = self._ceremony = None
             await enclave.close()
+
+    async def _work(self, enclave: EnclaveProcess) -> None:
+        self._progress.enter("awaiting genesis")
+        while (kept := self._file.load()) is None or not kept.is_done:
+            if kept is not None and await self._is_named():
+                self._progress.enter("key ceremony")
+                if await self._trying.attempt("key ceremony", self._courier(enclave, kept.genesis).step):
+                    break
+            else:
+                await self._trying.attempt("chain", self._follow)
+            await asyncio.sleep(min(self._options.poll_seconds, CEREMONY_SECONDS))
+        self._own = None
+        self._progress.enter("running")
+        await self._trying.for_ever("chain", self._follow)
+
+    async def _is_named(self) -> bool:
+        """Whether the chain names the network, so that its genesis is over."""
+        named: bytes = await self._contracts()["Gatekeeping"].read("genesis", tag="finalized")
+        return named != ZERO_DIGEST
+
+    def _courier(self, enclave: EnclaveProcess, genesis: FirstCommittee) -> CeremonyCourier:
+        if self._ceremony is None or self._ceremony.genesis != genesis:
+            assert self._node is not None
+            assert self._feed is not None
+            assert self._booted is not None
+            sender = TransactionSender(self._node, self._options.operator)
+            around = CeremonySurroundings(
+                self._node, sender, self._contracts()["Gatekeeping"], self._network.configuration, self._file
+            )
+            self._ceremony = CeremonyCourier(around, enclave, self._feed, genesis, Address(self._booted.signer))
+        return self._ceremony
 
     async def _watch(self, enclave: EnclaveProcess) -> None:
         raise await enclave.wait_for_death()
@@ -153,10 +189,10 @@ class GatekeeperHost:
         if self._booted is None:
             kept = self._file.load()
             text = network_to_json(self._network)
-            message = m.BootGatekeeper(text, self._options.operator.address, kept[1] if kept else b"")
+            message = m.BootGatekeeper(text, self._options.operator.address, kept.sealed if kept else b"")
             self._booted = await enclave.request(message, m.Booted)
         head = await self._feed.advance()
-        if self._file.load() is None:
+        if not await self._is_named():
             attested = await complete_attested(await enclave.request(m.Attest(), m.Attested))
             self._own = _own_admission(self._booted, self._options.operator.address, attested, head)
 
@@ -188,46 +224,34 @@ class GatekeeperHost:
         message = await _read(request, m.Genesis)
         async with self._genesis:
             kept = self._file.load()
-            ceremony = kept[0] if kept else await self._hold_ceremony(message)
-        return json_response({"ok": True, **ceremony.to_plain()})
+            is_over = kept is not None and await self._is_named()
+            genesis = kept.genesis if kept is not None and is_over else await self._sign_genesis(message)
+        return json_response({"ok": True, **genesis.to_plain()})
 
     async def _on_outcome(self, request: web.Request) -> web.Response:
         kept = self._file.load()
         if kept is None:
             raise PeerUnreachable("genesis.none", "this gatekeeper has had no genesis yet")
-        return json_response({"ok": True, **kept[0].to_plain()})
+        return json_response({"ok": True, **kept.genesis.to_plain()})
 
-    async def _hold_ceremony(self, message: m.Genesis) -> Ceremony:
-        """Genesis and key ceremony; with one member both are done at once."""
+    async def _sign_genesis(self, message: m.Genesis) -> FirstCommittee:
+        """The enclave's signature over a genesis; durable before anybody sees it (PROTOCOL 9.1)."""
         enclave, feed = self._living()
         await feed.advance()
         signed = await enclave.request(message, m.GenesisSigned)
-        output = await enclave.request(m.DkgInput(()), m.DkgOutput)
-        if not output.done:
-            raise CallerMisuse("gatekeepers.not_yet", "a ceremony of several gatekeepers comes with a later release")
         now = (await self._newest()).timestamp
         members = tuple(_member(member, now) for member in message.members)
         network = Network(self._network.configuration, tuple(member.evidence_digest for member in members))
-        ceremony = Ceremony(
-            network=compute_network_id(network),
-            threshold=message.threshold,
-            members=members,
-            genesis_signature=signed.signature,
-            master_key=output.master_key,
-            share_keys=output.share_keys,
-            master_key_signature=output.signature,
-        )
-        if ceremony.network != signed.network:
+        genesis = FirstCommittee(compute_network_id(network), message.threshold, members, signed.signature)
+        if genesis.network != signed.network:
             raise MalformedInput("genesis.network", "the enclave signed another network than this evidence makes")
         try:
-            self._file.save(ceremony, output.sealed_share)
+            self._file.save(KeptCeremony(genesis, signed.sealed))
         except DiskFailed:
-            enclave.kill()  # nobody has heard of its share yet; the next one makes another
+            enclave.kill()  # nobody has heard of its signature yet; the next one makes another
             raise
         self._network = network
-        self._own = None
-        self._progress.enter("running")
-        return ceremony
+        return genesis
 
     async def _on_admit(self, request: web.Request) -> web.Response:
         message = await _read(request, m.Admit)
@@ -255,7 +279,7 @@ class GatekeeperHost:
         return _answer(await enclave.request(message, m.Released))
 
     async def _on_status(self, request: web.Request) -> web.Response:
-        has_share = self._file.load() is not None
+        kept = self._file.load()
         return json_response(
             {
                 "ok": True,
@@ -263,7 +287,9 @@ class GatekeeperHost:
                 "pid": os.getpid(),
                 "enclave_pid": None if self._enclave is None else self._enclave.pid,
                 "endpoint": self._endpoint,
-                "network": to_hex(compute_network_id(self._network)) if has_share else None,
+                "network": None if kept is None else to_hex(kept.genesis.network),
+                "threshold": None if kept is None else kept.genesis.threshold,
+                "members": None if kept is None else len(kept.genesis.members),
                 "operator": to_hex(self._options.operator.address),
                 "signer": None if self._booted is None else to_hex(self._booted.signer),
                 "simulated": None if self._booted is None else self._booted.simulated,
@@ -271,7 +297,7 @@ class GatekeeperHost:
                 "state": self._progress.state(),
                 "waiting": self._progress.waiting(),
                 "block": 0 if self._feed is None or self._feed.head is None else self._feed.head.number,
-                "has_share": has_share,
+                "has_share": kept is not None and kept.has_share,
             }
         )
 

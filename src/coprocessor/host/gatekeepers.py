@@ -1,17 +1,26 @@
-"""The gatekeepers' HTTP as a worker host uses it: admission, tickets, releases, from as many as are needed."""
+"""The gatekeepers' HTTP as a worker host uses it: admission, tickets, releases, from as many as are needed.
+
+All are asked at once and the first good answers are taken, so that dead or slow gatekeepers cost nothing while the
+threshold of them answers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import fields
 from typing import TypeVar
 
 from coprocessor.enclave import messages as m
 from coprocessor.host.http import PeerClient
 from coprocessor.values.errors import CoprocessorError, MalformedInput, PeerUnreachable
 
-__all__ = ["Gatekeepers"]
+__all__ = ["ANSWER_SECONDS", "Gatekeepers"]
 
 R = TypeVar("R")
+
+ANSWER_SECONDS = 20.0
+"""How long a gatekeeper may take to answer."""
 
 
 class Gatekeepers:
@@ -27,37 +36,100 @@ class Gatekeepers:
         self._urls = tuple(url.rstrip("/") for url in urls)
 
     async def admit(self, request: m.Admit, threshold: int) -> list[m.AdmissionSigned]:
-        """Admissions of ``threshold`` members, in member order."""
-        return await self._gather("/v1/admit", request, m.AdmissionSigned, threshold)
+        """Signatures of ``threshold`` members over one and the same admission, in the order of their URLs."""
 
-    async def tickets(self, nonce: bytes, threshold: int) -> list[m.TicketGiven]:
-        """Tickets of ``threshold`` members."""
-        return await self._gather("/v1/ticket", m.GiveTicket(nonce), m.TicketGiven, threshold)
+        def statement(answer: m.AdmissionSigned) -> Hashable:
+            return tuple(getattr(answer, field.name) for field in fields(answer) if field.name != "signature")
 
-    async def release(self, request: bytes, threshold: int) -> list[m.Released]:
-        """Sealed partial keys of ``threshold`` members."""
-        return await self._gather("/v1/release", m.Release(request), m.Released, threshold)
+        return await self._gather("/v1/admit", request, m.AdmissionSigned, threshold, statement)
 
-    async def _gather(self, path: str, message: object, kind: type[R], threshold: int) -> list[R]:
-        """Asks one after the other until enough have answered; raises the last failure where too few do."""
-        answers: list[R] = []
-        failure: CoprocessorError = PeerUnreachable(
-            "gatekeepers.none",
-            f"{len(self._urls)} gatekeepers are known, {threshold} must answer",
-            next="name their URLs in the network file's hints",
+    async def tickets(self, nonce: bytes, block_number: int, threshold: int) -> list[m.TicketGiven]:
+        """Tickets of ``threshold`` members over the block with this number."""
+        return await self._gather("/v1/ticket", m.GiveTicket(nonce, block_number), m.TicketGiven, threshold)
+
+    async def release(self, request: bytes, wanted: int) -> list[m.Released]:
+        """Sealed partial keys of ``wanted`` members."""
+        return await self._gather("/v1/release", m.Release(request), m.Released, wanted)
+
+    async def release_all(self, request: bytes) -> list[m.Released]:
+        """Sealed partial keys of every member that answers."""
+        answers, _ = await self._ask_all("/v1/release", m.Release(request), m.Released, lambda found: False)
+        return [answers[at] for at in sorted(answers)]
+
+    async def _gather(
+        self,
+        path: str,
+        message: object,
+        kind: type[R],
+        wanted: int,
+        statement: Callable[[R], Hashable] = lambda answer: None,
+    ) -> list[R]:
+        """The first ``wanted`` answers that make the same statement.
+
+        Raises:
+            PeerUnreachable: ``gatekeepers.too_few``: says who answered and why the others did not.
+        """
+
+        def largest(found: dict[int, R]) -> list[int]:
+            groups: dict[Hashable, list[int]] = {}
+            for at in sorted(found):
+                groups.setdefault(statement(found[at]), []).append(at)
+            return max(groups.values(), key=len, default=[])
+
+        answers, failures = await self._ask_all(path, message, kind, lambda found: len(largest(found)) >= wanted)
+        chosen = largest(answers)[:wanted]
+        if len(chosen) < wanted:
+            raise self._too_few(path, wanted, len(chosen), failures)
+        return [answers[at] for at in chosen]
+
+    async def _ask_all(
+        self, path: str, message: object, kind: type[R], is_enough: Callable[[dict[int, R]], bool]
+    ) -> tuple[dict[int, R], dict[int, CoprocessorError]]:
+        """Answers and failures by position, as soon as the answers are enough or everybody was heard."""
+        answers: dict[int, R] = {}
+        failures: dict[int, CoprocessorError] = {}
+        asked = {asyncio.ensure_future(self._ask(url + path, message, kind)): at for at, url in enumerate(self._urls)}
+        waiting = set(asked)
+        try:
+            while waiting and not is_enough(answers):
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    try:
+                        answers[asked[task]] = task.result()
+                    except CoprocessorError as error:
+                        failures[asked[task]] = error
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        return answers, failures
+
+    async def _ask(self, url: str, message: object, kind: type[R]) -> R:
+        question = self._peers.ask(url, message, m.GATEKEEPER_REQUESTS, m.GATEKEEPER_REPLIES)
+        try:
+            reply = await asyncio.wait_for(question, ANSWER_SECONDS)
+        except TimeoutError as error:
+            raise PeerUnreachable("peer.unreachable", f"{url} did not answer in time") from error
+        if not isinstance(reply, kind):
+            raise MalformedInput("gatekeeper.answer", f"{url} answered {type(reply).__name__}")
+        return reply
+
+    def _too_few(
+        self, path: str, wanted: int, have: int, failures: dict[int, CoprocessorError]
+    ) -> CoprocessorError:
+        if not self._urls:
+            return PeerUnreachable(
+                "gatekeepers.none",
+                f"0 gatekeepers are known, {wanted} must answer",
+                next="name their URLs in the network file's hints",
+            )
+        refusals = {failure.code: failure for failure in failures.values() if failure.code != "peer.unreachable"}
+        if len(refusals) == 1 and have + sum(f.code in refusals for f in failures.values()) >= wanted:
+            return next(iter(refusals.values()))  # they answer, and agree in their refusal
+        reasons = "; ".join(f"{self._urls[at]}: {error.code}" for at, error in sorted(failures.items()))
+        return PeerUnreachable(
+            "gatekeepers.too_few",
+            f"{have} of {len(self._urls)} gatekeepers gave what {path.rsplit('/', 1)[1]} asks for, {wanted} are needed",
+            reasons,
+            "nothing is lost: it goes on as soon as enough of them answer",
         )
-        for url in self._urls:
-            if len(answers) == threshold:
-                break
-            try:
-                reply = await self._peers.ask(url + path, message, m.GATEKEEPER_REQUESTS, m.GATEKEEPER_REPLIES)
-            except CoprocessorError as error:
-                failure = error
-                continue
-            if not isinstance(reply, kind):
-                failure = MalformedInput("gatekeeper.answer", f"{url} answered {type(reply).__name__}")
-                continue
-            answers.append(reply)
-        if len(answers) < threshold:
-            raise failure
-        return answers

@@ -5,6 +5,7 @@ Every step looks first whether it is done, so an interrupted start goes on (``ch
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from coprocessor.attestation.roots import SIMULATED_ROOT
@@ -13,20 +14,19 @@ from coprocessor.chain.deployment import (
     ClusterTerms,
     DeploymentOptions,
     NetworkContracts,
-    complete_gatekeeping,
     create_cluster,
     initialize_gatekeeping,
 )
 from coprocessor.chain.node import Node
 from coprocessor.chain.sender import TransactionSender
 from coprocessor.enclave import messages as m
-from coprocessor.host.ceremony import Ceremony
+from coprocessor.host.ceremony import FirstCommittee
 from coprocessor.host.http import PeerClient, PeerRefused
 from coprocessor.protocol.genesis import compute_network_id
 from coprocessor.sandbox.python_guest import guest_digest
 from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
 from coprocessor.values.errors import EvidenceRefused
-from coprocessor.values.identities import Address, ClusterId
+from coprocessor.values.identities import ZERO_DIGEST, Address, ClusterId, to_hex
 from coprocessor.values.network import AttestationFloor, Network, NetworkConfiguration
 
 __all__ = ["development_options", "first_cluster", "fund", "hold_genesis"]
@@ -62,28 +62,47 @@ async def fund(node: Node, sender: TransactionSender, accounts: Sequence[Address
 
 
 async def hold_genesis(
-    peers: PeerClient, gatekeeper: str, sender: TransactionSender, node: Node, configuration: NetworkConfiguration
+    peers: PeerClient,
+    gatekeepers: Sequence[str],
+    threshold: int,
+    sender: TransactionSender,
+    node: Node,
+    configuration: NetworkConfiguration,
 ) -> Network:
-    """The genesis of a network with one gatekeeper: its evidence, its ceremony, both on the chain.
+    """The genesis of a network: every gatekeeper's evidence, every gatekeeper's signature, and both on the chain.
+
+    The key ceremony that follows is the gatekeepers' own.
+
+    Args:
+        gatekeepers: URLs of their hosts, in member order.
+        threshold: members that must act together.
 
     Raises:
-        PeerRefused, PeerUnreachable: the gatekeeper does not take part.
-        EvidenceRefused: it signs another network than its evidence makes.
+        PeerRefused, PeerUnreachable: a gatekeeper does not take part.
+        EvidenceRefused: one signed another network than its evidence makes.
     """
-    ceremony = await _ceremony(peers, gatekeeper)
-    network = Network(configuration, ceremony.evidence_digests)
-    if compute_network_id(network) != ceremony.network:
+    gatekeeping = NetworkContracts.of(node, configuration)["Gatekeeping"]
+    named = await gatekeeping.read("genesis")
+    known = [genesis for genesis in [await _signed_genesis(peers, url) for url in gatekeepers] if genesis is not None]
+    if named != ZERO_DIGEST:
+        known = [genesis for genesis in known if genesis.network == named]
+    elif len(known) != len(gatekeepers) or len({genesis.network for genesis in known}) != 1:
+        evidence = [await peers.get_record(f"{url}/v1/evidence", m.GATEKEEPER_REQUESTS) for url in gatekeepers]
+        message = m.Genesis(threshold, tuple(evidence))
+        asked = (peers.post_record(f"{url}/v1/genesis", message, m.GATEKEEPER_REQUESTS) for url in gatekeepers)
+        known = [FirstCommittee.from_plain(plain) for plain in await asyncio.gather(*asked)]
+    networks = {genesis.network for genesis in known}
+    if not known or networks != {compute_network_id(Network(configuration, known[0].evidence_digests))}:
         raise EvidenceRefused(
             "genesis.network",
-            f"the gatekeeper holds a share of network 0x{ceremony.network.hex()}",
-            "its folder belongs to another deployment",
+            "the gatekeepers hold shares of another network than this deployment's",
+            f"the chain names {to_hex(named)}, they say {', '.join(map(to_hex, networks)) or 'nothing'}",
             "start anew in an empty folder",
         )
-    gatekeeping = NetworkContracts.of(node, configuration)["Gatekeeping"]
-    await initialize_gatekeeping(sender, gatekeeping, ceremony.threshold, ceremony.members, ceremony.network)
-    signatures = [ceremony.master_key_signature]
-    await complete_gatekeeping(sender, gatekeeping, ceremony.master_key, ceremony.share_keys, signatures)
-    return network
+    first = known[0]
+    signatures = [genesis.signature for genesis in known]
+    await initialize_gatekeeping(sender, gatekeeping, first.threshold, first.members, first.network, signatures)
+    return Network(configuration, first.evidence_digests)
 
 
 async def first_cluster(sender: TransactionSender, node: Node, configuration: NetworkConfiguration) -> ClusterId:
@@ -92,12 +111,10 @@ async def first_cluster(sender: TransactionSender, node: Node, configuration: Ne
     return await create_cluster(sender, NetworkContracts.of(node, configuration)["Clusters"], terms)
 
 
-async def _ceremony(peers: PeerClient, gatekeeper: str) -> Ceremony:
+async def _signed_genesis(peers: PeerClient, gatekeeper: str) -> FirstCommittee | None:
     try:
-        return Ceremony.from_plain(await peers.get_json(f"{gatekeeper}/v1/genesis"))
+        return FirstCommittee.from_plain(await peers.get_json(f"{gatekeeper}/v1/genesis"))
     except PeerRefused as error:
         if error.code != "genesis.none":
             raise
-    own = await peers.get_record(f"{gatekeeper}/v1/evidence", m.GATEKEEPER_REQUESTS)
-    plain = await peers.post_record(f"{gatekeeper}/v1/genesis", m.Genesis(1, (own,)), m.GATEKEEPER_REQUESTS)
-    return Ceremony.from_plain(plain)
+        return None

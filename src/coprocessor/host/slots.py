@@ -9,7 +9,7 @@ from coprocessor.host.feed import Wanted
 from coprocessor.protocol import layout
 from coprocessor.values.identities import ClusterId, ProgramId, WorkerId
 
-__all__ = ["committee", "progress", "proven_links", "worker_standing"]
+__all__ = ["ceremony", "committee", "progress", "proven_links", "worker_standing"]
 
 _CLUSTER_FIELDS = ("epoch", "first_open", "quorum", "fast_quorum", "runtime")
 _WORKER_FIELDS = ("operator", "platform", "role", "signer", "sealing_key", "expires", "revoked")
@@ -26,6 +26,20 @@ def committee(members: int) -> Wanted:
     for index in range(members):
         slots += [layout.gatekeeping_member(index, field) for field in ("operator", "signer", "sealing_key")]
     return {"Gatekeeping": slots, "Registry": [layout.registry_configuration()]}
+
+
+def ceremony(session: bytes) -> Wanted:
+    """A key ceremony: network, session, opening, length of phases, transcript, and whether an outcome is recorded."""
+    slots = [
+        layout.gatekeeping_genesis(),
+        layout.gatekeeping_master_key_hash(),
+        layout.gatekeeping_session(),
+        layout.gatekeeping_opened(),
+        layout.gatekeeping_phase_blocks(),
+        layout.gatekeeping_transcript_head(session),
+        layout.gatekeeping_transcript_count(session),
+    ]
+    return {"Gatekeeping": slots}
 
 
 def worker_standing(cluster: ClusterId, worker: WorkerId, signer: bytes) -> Wanted:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from coprocessor.attesters.detect import open_attester
-from coprocessor.chain.deployment import deploy_contracts
+from coprocessor.chain.deployment import NetworkContracts, deploy_contracts
 from coprocessor.chain.development import development_keys
 from coprocessor.chain.errors import RpcError
 from coprocessor.chain.keyfile import write_key_file
@@ -42,7 +42,7 @@ from coprocessor.host.up_state import UpState, choosing_ports
 from coprocessor.host.worker import run_until_signal
 from coprocessor.protocol.genesis import compute_network_id, network_from_json, network_to_json
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, PeerUnreachable
-from coprocessor.values.identities import Address, ClusterId, NetworkId, to_hex
+from coprocessor.values.identities import ZERO_DIGEST, Address, ClusterId, NetworkId, to_hex
 from coprocessor.values.network import Network, NetworkConfiguration
 
 __all__ = ["DEPLOYER_INDEX", "Summary", "Supervisor", "UpOptions", "run_up"]
@@ -53,6 +53,8 @@ DEPLOYER_INDEX = 9
 """The development account that deploys, so that the others are left to people."""
 
 PREFERRED_PORT = 8545
+MAX_GATEKEEPERS = 32
+
 START_SECONDS = 300.0
 """How long a process may take until it is ready: a worker's first start compiles the interpreter for the machine."""
 
@@ -66,7 +68,8 @@ class UpOptions:
     Args:
         data: folder of everything.
         workers: how many.
-        gatekeepers: how many; this release knows one.
+        gatekeepers: how many.
+        threshold: gatekeepers that must act together; None takes the greatest that so many allow (PROTOCOL 9.2).
         chain: ``embedded``, ``anvil``, or the URL of a node.
         allow_simulated: whether enclaves may run without TEE hardware.
         deployer: who deploys and owns the cluster; None takes a development account.
@@ -79,6 +82,7 @@ class UpOptions:
     data: Path
     workers: int = 1
     gatekeepers: int = 1
+    threshold: int | None = None
     chain: str = "embedded"
     allow_simulated: bool = True
     deployer: PrivateKey | None = None
@@ -87,6 +91,11 @@ class UpOptions:
     worker_arguments: tuple[str, ...] = ()
     phat: tuple[str, ...] = _PHAT
     disk: Disk = PLAIN_DISK
+
+    @property
+    def committee(self) -> int:
+        """t: gatekeepers that must act together."""
+        return (self.gatekeepers + 1) // 2 if self.threshold is None else self.threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +111,7 @@ class Summary:
         accounts: the development accounts; the last deploys.
         contracts: (name, address).
         gatekeepers, workers: URLs.
+        threshold: gatekeepers that must act together.
         simulated: the hardware is simulated.
     """
 
@@ -114,6 +124,7 @@ class Summary:
     contracts: tuple[tuple[str, Address], ...]
     gatekeepers: tuple[str, ...]
     workers: tuple[str, ...]
+    threshold: int
     simulated: bool
 
 
@@ -135,7 +146,7 @@ class Supervisor:
 
         Raises:
             CallerMisuse: the options cannot work, for example ``attestation.simulated_refused``,
-                ``gatekeepers.not_yet``, ``host.locked``.
+                ``up.threshold``, ``host.locked``.
             PeerUnreachable: ``up.child``: a process does not start.
         """
         self._check_options()
@@ -148,12 +159,18 @@ class Supervisor:
 
     def _check_options(self) -> None:
         options = self._options
-        if options.gatekeepers != 1:
+        if not 1 <= options.gatekeepers <= MAX_GATEKEEPERS:
             raise CallerMisuse(
-                "gatekeepers.not_yet",
+                "up.gatekeepers",
                 f"{options.gatekeepers} gatekeepers were asked for",
-                "the key ceremony over several processes comes with a later release",
-                "start with --gatekeepers 1",
+                next=f"start 1 to {MAX_GATEKEEPERS}",
+            )
+        if not 1 <= options.committee <= (options.gatekeepers + 1) // 2:  # PROTOCOL 9.2
+            raise CallerMisuse(
+                "up.threshold",
+                f"a threshold of {options.committee} does not suit {options.gatekeepers} gatekeepers",
+                "t of n gatekeepers need n >= 2 t - 1, so that fewer than t can neither reveal nor block anything",
+                f"choose 1 to {(options.gatekeepers + 1) // 2}",
             )
         if not 0 <= options.workers <= 16:
             raise CallerMisuse("up.workers", f"{options.workers} workers were asked for", next="start 0 to 16")
@@ -172,10 +189,14 @@ class Supervisor:
             configuration = await self._deploy(node, sender, state)
             operators = self._operators()
             await provision.fund(node, sender, [key.address for key, _ in operators.values()])
-            gatekeeper = await self._start_gatekeeper(state, configuration, url, operators["gatekeeper-0"][1], peers)
-            network = await provision.hold_genesis(peers, gatekeeper, sender, node, configuration)
+            gatekeepers = await self._start_gatekeepers(state, configuration, url, operators)
+            for child, gatekeeper in gatekeepers:
+                await self._until(child, lambda url=gatekeeper: _is_running(peers, url))  # type: ignore[misc]
+            urls = [gatekeeper for _, gatekeeper in gatekeepers]
+            network = await provision.hold_genesis(peers, urls, options.committee, sender, node, configuration)
             cluster = await provision.first_cluster(sender, node, configuration)
-            hints = {"rpc": url, "cluster": to_hex(cluster), "gatekeepers": [gatekeeper], "simulated": True}
+            await self._await_master_key(node, configuration, gatekeepers[0][0])
+            hints = {"rpc": url, "cluster": to_hex(cluster), "gatekeepers": urls, "simulated": True}
             file = options.data / "network.json"
             text = network_to_json(network, hints).encode("utf-8")
             options.disk.replace(PersistPoint.UP_NETWORK, file, text, mode=0o644)  # public: it is what others pin
@@ -193,8 +214,9 @@ class Supervisor:
                 chain_id=configuration.chain_id,
                 accounts=tuple(key.address for key in development_keys()),
                 contracts=tuple((name, identity.address) for name, identity in configuration.contracts),
-                gatekeepers=(gatekeeper,),
+                gatekeepers=tuple(urls),
                 workers=tuple(worker for _, worker in workers),
+                threshold=options.committee,
                 simulated=configuration.allow_simulated,
             )
 
@@ -281,21 +303,33 @@ class Supervisor:
 
     def _operators(self) -> dict[str, tuple[PrivateKey, Path]]:
         """Key and key file of each process that sends transactions."""
-        names = ["gatekeeper-0", *(f"worker-{at}" for at in range(self._options.workers))]
+        names = [f"gatekeeper-{at}" for at in range(self._options.gatekeepers)]
+        names += [f"worker-{at}" for at in range(self._options.workers)]
         files = {name: self._options.data / "keys" / f"{name}.key" for name in names}
         return {name: (write_key_file(file, self._options.disk), file) for name, file in files.items()}
 
-    async def _start_gatekeeper(
-        self, state: UpState, configuration: NetworkConfiguration, rpc: str, key: Path, peers: PeerClient
-    ) -> str:
+    async def _start_gatekeepers(
+        self, state: UpState, configuration: NetworkConfiguration, rpc: str, keys: dict[str, tuple[PrivateKey, Path]]
+    ) -> list[tuple[Child, str]]:
         file = self._options.data / "genesis-network.json"
         text = network_to_json(Network(configuration, ()), {"rpc": rpc}).encode("utf-8")
         self._options.disk.replace(PersistPoint.UP_GENESIS, file, text)
-        port = state.port("gatekeeper-0")
-        child = await self._start_host("gatekeeper-0", "gatekeeper", file, key, port)
-        url = f"http://127.0.0.1:{port}"
-        await self._until(child, lambda: _is_running(peers, url))
-        return url
+        started = []
+        for name in [f"gatekeeper-{at}" for at in range(self._options.gatekeepers)]:
+            port = state.port(name)
+            child = await self._start_host(name, "gatekeeper", file, keys[name][1], port)
+            started.append((child, f"http://127.0.0.1:{port}"))
+        return started
+
+    async def _await_master_key(self, node: Node, configuration: NetworkConfiguration, child: Child) -> None:
+        """Until the gatekeepers' key ceremony has its outcome on the chain."""
+        gatekeeping = NetworkContracts.of(node, configuration)["Gatekeeping"]
+
+        async def look() -> None:
+            if await gatekeeping.read("master_key_hash", tag="finalized") == ZERO_DIGEST:
+                raise PeerUnreachable("up.ceremony", "the gatekeepers' key ceremony is under way")
+
+        await self._until(child, look)
 
     async def _start_worker(self, state: UpState, file: Path, name: str, key: Path) -> tuple[Child, str]:
         port = state.port(name)

@@ -44,7 +44,7 @@ class Trying:
             EnclaveDied, FreshEnclaveNeeded: nothing more can be done with this enclave.
         """
         pause = self._poll
-        while await self._attempt(part, step) is None:
+        while await self.attempt(part, step) is None:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -56,7 +56,7 @@ class Trying:
         while True:
             if wake is not None:
                 wake.clear()
-            outcome = await self._attempt(part, step)
+            outcome = await self.attempt(part, step)
             if outcome is None:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
@@ -69,7 +69,7 @@ class Trying:
             else:
                 await wait_for_event(wake, self._poll)
 
-    async def _attempt(self, part: str, step: Callable[[], Awaitable[Any]]) -> bool | None:
+    async def attempt(self, part: str, step: Callable[[], Awaitable[Any]]) -> bool | None:
         """Whether the step got somewhere; None where it failed."""
         try:
             outcome = await step()

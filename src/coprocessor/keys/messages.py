@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from coprocessor.codec.records import RecordTable
@@ -11,14 +12,22 @@ from coprocessor.keys.dkg import Announcement
 from coprocessor.keys.shares import MAX_MEMBERS
 from coprocessor.values.errors import MalformedInput
 
-__all__ = ["MAX_DKG_MESSAGE", "DkgMessage", "decode_dkg_message", "encode_dkg_message"]
+__all__ = ["MAX_DKG_MESSAGE", "Complaints", "DkgMessage", "decode_dkg_message", "encode_dkg_message"]
 
 MAX_DKG_MESSAGE: Final = 1024 + MAX_MEMBERS * (G2_LENGTH + SCALAR_LENGTH + G1_LENGTH)
 """Bytes of one message; a dealing among all members is the longest."""
 
-DkgMessage = Announcement | Dealing | Complaint
 
-_TABLE: Final = RecordTable((Announcement, Dealing, Complaint), MAX_DKG_MESSAGE)
+@dataclass(frozen=True, slots=True)
+class Complaints:
+    """All that one receiver has to say against dealers; empty where it accepts every share."""
+
+    complaints: tuple[Complaint, ...]
+
+
+DkgMessage = Announcement | Dealing | Complaints
+
+_TABLE: Final = RecordTable((Announcement, Dealing, Complaints), MAX_DKG_MESSAGE)
 
 
 def encode_dkg_message(message: DkgMessage) -> bytes:
@@ -29,6 +38,6 @@ def encode_dkg_message(message: DkgMessage) -> bytes:
 def decode_dkg_message(data: bytes) -> DkgMessage:
     """Inverse of ``encode_dkg_message``. What the message claims is judged by ``dkg.judge``. Raises MalformedInput."""
     message = _TABLE.decode(data)
-    if isinstance(message, (Announcement, Dealing, Complaint)):
+    if isinstance(message, (Announcement, Dealing, Complaints)):
         return message
     raise MalformedInput("dkg.message", "the bytes are no message of a key ceremony")

@@ -26,7 +26,12 @@ __all__ = [
     "gatekeeping_master_key_hash",
     "gatekeeping_member",
     "gatekeeping_member_count",
+    "gatekeeping_opened",
+    "gatekeeping_phase_blocks",
+    "gatekeeping_session",
     "gatekeeping_threshold",
+    "gatekeeping_transcript_count",
+    "gatekeeping_transcript_head",
     "inbox_count",
     "inbox_head",
     "input_key",
@@ -44,7 +49,18 @@ __all__ = [
 ]
 
 VARIABLES: Final[dict[str, dict[str, int]]] = {
-    "Gatekeeping": {"genesis": 0, "threshold": 1, "member_count": 2, "master_key_hash": 3, "members": 4},
+    "Gatekeeping": {
+        "genesis": 0,
+        "threshold": 1,
+        "member_count": 2,
+        "master_key_hash": 3,
+        "members": 4,
+        "session": 5,
+        "opened": 6,
+        "phase_blocks": 7,
+        "transcript_heads": 8,
+        "transcript_counts": 9,
+    },
     "Registry": {"configuration": 0, "workers": 1, "worker_of": 2, "bound_worker": 3},
     "Clusters": {"clusters": 0, "members": 1, "epochs": 2, "boundaries": 3},
     "Programs": {"codes": 0, "programs": 1, "handles": 2, "input_keys": 3},
@@ -126,6 +142,31 @@ def gatekeeping_master_key_hash() -> Digest:
 def gatekeeping_member(index: int, field: str) -> Digest:
     """A field of ``Gatekeeping.members[index]``, index from 0."""
     return _member("Gatekeeping", "members", field, index)
+
+
+def gatekeeping_session() -> Digest:
+    """``Gatekeeping.session``: the key ceremony that is under way, or was the last."""
+    return _variable("Gatekeeping", "session")
+
+
+def gatekeeping_opened() -> Digest:
+    """``Gatekeeping.opened``: the block in which that ceremony began."""
+    return _variable("Gatekeeping", "opened")
+
+
+def gatekeeping_phase_blocks() -> Digest:
+    """``Gatekeeping.phase_blocks``: blocks after which a phase of a ceremony ends."""
+    return _variable("Gatekeeping", "phase_blocks")
+
+
+def gatekeeping_transcript_head(session: bytes) -> Digest:
+    """``Gatekeeping.transcript_heads[session]``: the hash chain over a ceremony's messages."""
+    return mapping_slot(_variable("Gatekeeping", "transcript_heads"), session)
+
+
+def gatekeeping_transcript_count(session: bytes) -> Digest:
+    """``Gatekeeping.transcript_counts[session]``."""
+    return mapping_slot(_variable("Gatekeeping", "transcript_counts"), session)
 
 
 def registry_configuration() -> Digest:

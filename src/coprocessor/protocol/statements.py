@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
+from coprocessor.codec import abi
 from coprocessor.codec.eip712 import Domain, StructType
+from coprocessor.crypto.hashing import keccak256
 from coprocessor.values.identities import Address, ClusterId, Digest, NetworkId, ProgramId, StateRoot
 
-__all__ = ["ROLE_GATEKEEPER", "ROLE_WORKER", "Admission", "Boundary", "InputKeyRecord", "MasterKeyRecord"]
+__all__ = [
+    "NO_SHARE",
+    "ROLE_GATEKEEPER",
+    "ROLE_WORKER",
+    "Admission",
+    "Boundary",
+    "GenesisRecord",
+    "InputKeyRecord",
+    "MasterKeyRecord",
+    "compute_members_hash",
+]
+
+NO_SHARE = bytes(96)
+"""Stands for the share key of a member that a ceremony left without a share."""
 
 ROLE_WORKER = 1
 ROLE_GATEKEEPER = 2
@@ -52,8 +68,9 @@ _BOUNDARY = StructType(
         ("bytes32", "checkpoint"),
     ),
 )
+_GENESIS = StructType("Genesis", (("bytes32", "genesis"), ("uint256", "threshold"), ("bytes32", "membersHash")))
 _MASTER_KEY = StructType(
-    "MasterKey", (("bytes32", "genesis"), ("bytes32", "masterKeyHash"), ("bytes32", "shareKeysHash"))
+    "MasterKey", (("bytes32", "session"), ("bytes32", "masterKeyHash"), ("bytes32", "shareKeysHash"))
 )
 
 
@@ -112,15 +129,33 @@ class InputKeyRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class MasterKeyRecord:
-    """The outcome of the first key ceremony: hashes of the master public key and of all share public keys."""
+class GenesisRecord:
+    """The network's birth: its genesis digest, and the committee's threshold and members (PROTOCOL 9.1)."""
 
     genesis: NetworkId
+    threshold: int
+    members_hash: Digest
+
+    def digest(self, chain_id: int, gatekeeping: Address) -> Digest:
+        """What every first gatekeeper signs, once it has verified the evidence of all others."""
+        return _GENESIS.digest(Domain(chain_id, gatekeeping), *astuple(self))
+
+
+def compute_members_hash(members: Sequence[tuple[Address, Address, bytes, Digest]]) -> Digest:
+    """Keccak-256 over (operator, signer, sealing key, evidence digest) of each member, in order, ABI-encoded."""
+    return keccak256(abi.encode(["(address,address,bytes32,bytes32)[]"], [list(members)]))
+
+
+@dataclass(frozen=True, slots=True)
+class MasterKeyRecord:
+    """The outcome of the first key ceremony: its session, hashes of the master public key and of all share keys."""
+
+    session: Digest
     master_key_hash: Digest
     share_keys_hash: Digest
 
     def digest(self, chain_id: int, gatekeeping: Address) -> Digest:
-        """What every gatekeeper signs."""
+        """What each gatekeeper with a share signs."""
         return _MASTER_KEY.digest(Domain(chain_id, gatekeeping), *astuple(self))
 
 

@@ -38,6 +38,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
 def _show(network: str, status: NetworkStatus, screen: Screen) -> None:
     screen.say(f"network {network}")
     screen.say(f"chain {status.chain_id}, block {status.block}, finalised {status.finalized}")
+    committee = status.committee
+    screen.say(f"gatekeepers {committee.threshold} of {committee.members} must act, {committee.answering} answer")
     for process in status.processes:
         pids = f"pid {process.pid}, enclave {process.enclave_pid}" if process.pid is not None else "NOT ANSWERING"
         screen.say(f"{process.role:10} {process.endpoint}  {pids}  {process.state}")
@@ -65,6 +67,7 @@ def _fields(status: NetworkStatus, is_whole: bool) -> dict[str, object]:
         "block": status.block,
         "finalized": status.finalized,
         "simulated": status.simulated,
+        "committee": asdict(status.committee),
         "processes": [asdict(process) for process in status.processes],
         "clusters": clusters,
     }

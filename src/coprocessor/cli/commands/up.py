@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
     parser.add_argument("--data", type=Path, default=Path(DEFAULT_NETWORK), help="folder (default: ./.phat)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="how many (default 1)")
-    parser.add_argument("--gatekeepers", type=int, default=1, metavar="N", help="how many (this release: 1)")
+    parser.add_argument("--gatekeepers", type=int, default=1, metavar="N", help="how many (default 1)")
+    parser.add_argument("--threshold", type=int, metavar="T", help="gatekeepers that must act together")
     parser.add_argument("--chain", default="embedded", metavar="embedded|anvil|URL", help="default: embedded")
     parser.add_argument("--no-simulated", action="store_true", help="refuse to run without TEE hardware")
     parser.add_argument("--finality-lag", type=int, default=0, metavar="N", help="of the embedded chain")
@@ -32,6 +33,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         data=arguments.data,
         workers=arguments.workers,
         gatekeepers=arguments.gatekeepers,
+        threshold=arguments.threshold,
         chain=arguments.chain,
         allow_simulated=not arguments.no_simulated,
         finality_lag=arguments.finality_lag,
@@ -47,6 +49,7 @@ def _show(summary: Summary, screen: Screen) -> None:
     screen.say(f"file     {summary.file}")
     screen.say(f"RPC      {summary.rpc}   chain id {summary.chain_id}")
     screen.say(f"cluster  {to_hex(summary.cluster)}")
+    screen.say(f"committee {summary.threshold} of {len(summary.gatekeepers)} gatekeepers must act together")
     for url in summary.gatekeepers:
         screen.say(f"gatekeeper {url}")
     for url in summary.workers:
@@ -69,6 +72,7 @@ def _show(summary: Summary, screen: Screen) -> None:
             "chain_id": summary.chain_id,
             "cluster": summary.cluster,
             "gatekeepers": summary.gatekeepers,
+            "threshold": summary.threshold,
             "workers": summary.workers,
             "contracts": dict(summary.contracts),
             "accounts": summary.accounts,
