@@ -262,6 +262,20 @@ def test_a_calling_program_learns_no_more_than_its_caller(scene: PrivateScene, v
             assert body.logs == ()
 
 
+def test_a_dead_program_is_called_by_no_other(scene: PrivateScene) -> None:
+    """Neither one whose constructor failed, nor one whose interface is a lie; public or not. A worker that starts
+    from a checkpoint does not load them either."""
+    package = scene.package(SOURCE.replace(SECRET, "public"))
+    dead = scene.deploy(encode_package(package), b'["public_bad"]')
+    liar = scene.deploy(encode_package(replace(package, interface=package.interface.replace(b"kept", b"held"))))
+    assert Status(scene.output(dead.link).status) is Status(scene.output(liar.link).status) is Status.REVERTED
+    callees = (dead.program, liar.program)
+    caller = scene.deploy(encode_package(scene.package(CALLER)), callees=callees, salt=b"\x05" * 32)
+    for target in (dead, liar):
+        body = scene.call(caller, "poke", f'["0x{target.program.hex()}","fine"]'.encode())
+        assert b"not loaded" in body.result, body
+
+
 def test_a_missing_argument_is_told_without_its_default(scene: PrivateScene, vault: Deployed) -> None:
     body = scene.call(vault, "fail", b"[5]", STRANGER)
     assert body.message.startswith("fail(how)")

@@ -24,6 +24,7 @@ from coprocessor.sandbox.executor_messages import (
     Query,
     SetState,
     StateEntry,
+    UnloadProgram,
 )
 from coprocessor.values.errors import CoprocessorError, InternalError
 from coprocessor.values.identities import ProgramId
@@ -115,6 +116,11 @@ class Executor:
         if program.origin.program in self._programs:
             self._programs[program.origin.program] = program
             self._ask(program.secrets_request(), Done)
+
+    def unload(self, program: ProgramId) -> None:
+        """Forgets a program that died: no other can call it, here or where a checkpoint left it out."""
+        self._programs.pop(program, None)
+        self._ask(UnloadProgram(program), Done)
 
     def execute(self, request: Execute) -> Executed:
         """Runs items of a link."""

@@ -263,6 +263,7 @@ class Transition:
         if outcome is None or outcome.kind == OutcomeKind.OK:
             return _public(proven, place, Status.OK, 0 if outcome is None else outcome.fuel, b"")
         self._state.program(origin.program).record = self._programs.bury(origin.program).record()
+        self._executor.unload(origin.program)
         is_secret = program.is_private or is_sealed_init(origin.init)  # then so are the constructor's words
         message = str(constructor_failed()) if is_secret else outcome.message
         return _public(proven, place, _status(outcome), outcome.fuel, message.encode("utf-8")[:PUBLIC_RESULT_LIMIT])
@@ -306,6 +307,7 @@ class Transition:
         if isinstance(reply, LoadFailed):
             return f"{reply.code}: {reply.message}"
         if package.language == "python" and reply.interface != package.interface:
+            self._executor.unload(program.origin.program)
             return "package.interface: the published interface is not the one that the code has"
         return ""
 
