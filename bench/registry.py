@@ -7,7 +7,19 @@ from dataclasses import dataclass
 
 from bench.figures import Figure
 from bench.scene import Scene
-from bench.suite import baseline, cold_start, commands, demo, fresh_call, gas, memory, profile, queries, recovery
+from bench.suite import (
+    attestation,
+    baseline,
+    cold_start,
+    commands,
+    demo,
+    fresh_call,
+    gas,
+    memory,
+    profile,
+    queries,
+    recovery,
+)
 
 __all__ = ["BENCHMARKS", "RATIOS", "TARGETS", "Benchmark", "Ratio", "Target"]
 
@@ -76,6 +88,7 @@ BENCHMARKS = (
     Benchmark("profile", "one command step by step: host, enclave, executor, chain", profile.run, 240),
     Benchmark("cold_start", "from nothing to ready", cold_start.run, 180),
     Benchmark("fresh_call", "a call in a fresh instance, in the sandbox alone", fresh_call.run, 120),
+    Benchmark("attestation", "quotes verified and judged a second on one core", attestation.run, 120),
     Benchmark("gas", "gas of commands by batch, of receipts, deliveries and code", gas.run, 180),
     Benchmark("baseline", "the same token as a contract on anvil, and the limits of this machine", baseline.run, 120),
     Benchmark("demo", "the demonstration, end to end", demo.run, 240),
