@@ -21,7 +21,7 @@ MEBIBYTE = 1 << 20
 LIMITS = {"addresses": ("VmSize", resource.RLIMIT_AS), "data": ("VmData", resource.RLIMIT_DATA)}
 ROOM = {
     "raw": (0, 1, 8, 32, 60, 80, 200, 5000, 9000),
-    "python": (0, 4, 24, 64, 110, 130, 200, 400, 9000) if IS_WHOLE else (64, 400),
+    "python": (0, 4, 24, 64, 110, 130, 200, 400, 9000) if IS_WHOLE else (64, 9000),
 }
 """Mebibytes beyond what the executor has when it is ready. An instance reserves more than four gigabytes of addresses,
 which an on-demand executor does anew for each call."""
@@ -58,5 +58,5 @@ def _play_with(kind: str, limit: str, room: int) -> list[bool]:
 @pytest.mark.parametrize("kind", PROGRAMS)
 def test_scarce_memory_decides_nothing(capfd: pytest.CaptureFixture[str], kind: str, limit: str) -> None:
     ends = {all(_play_with(kind, limit, room)) for room in ROOM[kind]}
-    assert ends == {True, False} or (limit, kind) == ("addresses", "python"), "the limits were never or always met"
+    assert ends == {True, False}, "the limits were never or always met"
     capfd.readouterr()  # what dying executors say
