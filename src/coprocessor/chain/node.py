@@ -32,6 +32,9 @@ __all__ = [
 BlockTag = int | str
 """A block number, or ``latest``, ``safe``, ``finalized``, ``earliest``, ``pending``."""
 
+_TIMESTAMP_CODE = bytes.fromhex("425f5260205ff3")
+"""TIMESTAMP, PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN."""
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -214,6 +217,16 @@ class Node:
         """What a call would return; nothing is sent. Raises TransactionReverted with the contract's reason."""
         answer = await self.rpc.call("eth_call", call_object(to, data, sender, value), encode_tag(tag), into=str)
         return _bytes("eth_call", answer)
+
+    async def next_timestamp(self) -> int:
+        """The time that the next block would have by the node's clock, seconds since 1970; never the caller's clock.
+
+        Asked by simulating the creation of a contract whose code is TIMESTAMP, so every node can answer.
+        """
+        answer = await self.call(None, _TIMESTAMP_CODE, "pending")
+        if len(answer) != 32:
+            raise ResponseMalformed("eth_call", f"a timestamp has 32 bytes, not {len(answer)}")
+        return int.from_bytes(answer, "big")
 
     async def estimate_gas(self, to: bytes | None, data: bytes, sender: bytes, value: int = 0) -> int:
         """Gas that a transaction needs in the next block. Raises TransactionReverted with the contract's reason."""

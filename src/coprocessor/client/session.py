@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from coprocessor.chain.deployment import NetworkContracts
@@ -73,9 +72,8 @@ class Session:
         return Journal.of(self.target, author.address)
 
     async def now(self) -> int:
-        """Chain time for deadlines: the newest block's, or the clock's where the chain has been still."""
-        block = await self.node.block("latest")
-        return max(int(time.time()), 0 if block is None else block.timestamp)
+        """Chain time for deadlines: the next block's, by the node's clock; this machine's may be wrong by years."""
+        return await self.node.next_timestamp()
 
     async def close(self) -> None:
         """Closes all connections."""

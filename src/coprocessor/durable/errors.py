@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -16,6 +17,9 @@ _REFUSED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR})
 _SQLITE_REFUSED = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN})
 _SQLITE_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _SQLITE_DISK = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOLFS})
+_OTHER_TABLES = re.compile(r"^no such |has no column|columns but")
+"""SQLite's words where tables are not those that were made: our statements are constants."""
+
 _NO_TEXT = "Could not decode to UTF-8"
 _PRIMARY = 0xFF
 """Bits of an extended result code that tell its kind."""
@@ -50,7 +54,7 @@ def explain_sqlite_error(path: Path, error: sqlite3.Error) -> DiskFailed | None:
         return _full(path, str(error))
     if kind in _SQLITE_REFUSED:
         return _refused(path, str(error))
-    if kind in _SQLITE_DAMAGED:
+    if kind in _SQLITE_DAMAGED or (kind == sqlite3.SQLITE_ERROR and _OTHER_TABLES.search(str(error))):
         return damaged(path, str(error))
     return _failed(path, str(error)) if kind in _SQLITE_DISK else None
 
