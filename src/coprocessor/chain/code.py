@@ -93,6 +93,8 @@ async def fetch_code(node: Node, programs: Contract, code_hash: bytes, last_bloc
             async for _, found in reader.read([programs.address], topics, 0, end):
                 for chunk_log in found:
                     chunk = chunk_event.decode(chunk_log)
+                    if chunk["index"] >= MAX_CHUNKS or len(chunk["data"]) > MAX_CHUNK_BYTES:
+                        raise ResponseMalformed("eth_getLogs", "a chunk of code is longer or later than a package has")
                     chunks[chunk["index"]] = chunk["data"]
             ordered = tuple(chunks[index] for index in sorted(chunks))
             if compute_code_hash(ordered) != code_hash:

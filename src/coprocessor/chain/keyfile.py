@@ -26,8 +26,10 @@ def load_key_file(path: Path) -> PrivateKey:
     """
     try:
         status = path.stat()
-        text = path.read_text("ascii") if status.st_size <= MAX_KEY_FILE else ""
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open("r", encoding="ascii") as file:  # the length of what is no plain file is known by reading alone
+            text = file.read(MAX_KEY_FILE + 1)
+        text = text if len(text) <= MAX_KEY_FILE else ""
+    except (OSError, ValueError) as error:
         # The cause may quote the file's content: only its kind is told.
         raise CallerMisuse("key.not_found", f"there is no key file {path}", type(error).__name__) from None
     if status.st_mode & _OTHERS:

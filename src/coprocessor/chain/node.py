@@ -6,6 +6,7 @@ own methods (PROTOCOL 2.1).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,8 @@ __all__ = [
     "encode_tag",
     "quantity",
 ]
+
+_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
 
 BlockTag = int | str
 """A block number, or ``latest``, ``safe``, ``finalized``, ``earliest``, ``pending``."""
@@ -148,7 +151,7 @@ class Node:
 
     async def chain_id(self) -> int:
         """The chain's id."""
-        return quantity("eth_chainId", await self.rpc.call("eth_chainId", into=str))
+        return quantity("eth_chainId", await self.rpc.call("eth_chainId", into=str), 63)
 
     async def block(self, tag: BlockTag) -> Block | None:
         """The block at ``tag``, or None."""
@@ -209,7 +212,7 @@ class Node:
     async def transaction_count(self, address: bytes, tag: BlockTag = "latest") -> int:
         """Nonce of an account."""
         answer = await self.rpc.call("eth_getTransactionCount", to_hex(address), encode_tag(tag), into=str)
-        return quantity("eth_getTransactionCount", answer)
+        return quantity("eth_getTransactionCount", answer, 63)
 
     async def call(
         self, to: bytes | None, data: bytes, tag: BlockTag = "latest", sender: bytes | None = None, value: int = 0
@@ -231,7 +234,7 @@ class Node:
     async def estimate_gas(self, to: bytes | None, data: bytes, sender: bytes, value: int = 0) -> int:
         """Gas that a transaction needs in the next block. Raises TransactionReverted with the contract's reason."""
         answer = await self.rpc.call("eth_estimateGas", call_object(to, data, sender, value), "pending", into=str)
-        return quantity("eth_estimateGas", answer)
+        return quantity("eth_estimateGas", answer, 63)
 
     async def priority_fee(self) -> int:
         """Tip in wei per gas that the node suggests."""
@@ -265,14 +268,14 @@ def encode_tag(tag: BlockTag) -> str:
     return hex(tag) if isinstance(tag, int) else tag
 
 
-def quantity(method: str, text: str) -> int:
-    """An integer in the 0x form. Raises ResponseMalformed."""
-    try:
-        if not text.startswith("0x"):
-            raise ValueError("no 0x in front")
-        return int(text, 16)
-    except ValueError as error:
-        raise ResponseMalformed(method, f"{text[:80]!r} is no quantity: {error}") from error
+def quantity(method: str, text: str, bits: int = 256) -> int:
+    """An integer of at most so many bits in the 0x form. Raises ResponseMalformed."""
+    if not _QUANTITY.fullmatch(text):
+        raise ResponseMalformed(method, f"{text[:80]!r} is no quantity of 0x and at most 64 digits")
+    number = int(text, 16)
+    if number >> bits:
+        raise ResponseMalformed(method, f"{text[:80]} has more than {bits} bits")
+    return number
 
 
 def call_object(to: bytes | None, data: bytes, sender: bytes | None, value: int) -> dict[str, str]:
@@ -292,6 +295,8 @@ def _bytes(method: str, text: object, length: int | None = None) -> bytes:
         if not isinstance(text, str) or not text.startswith("0x"):
             raise ValueError("no hexadecimal text with 0x in front")
         value = bytes.fromhex(text[2:])
+        if len(text) != 2 + 2 * len(value):
+            raise ValueError("white space between the digits")
     except ValueError as error:
         raise ResponseMalformed(method, str(error)) from error
     if length is not None and len(value) != length:
@@ -308,10 +313,10 @@ def _topic(topic: bytes | Sequence[bytes] | None) -> object:
 def _to_block(block: _Block) -> Block:
     method = "eth_getBlockByNumber"
     return Block(
-        quantity(method, block.number),
+        quantity(method, block.number, 63),
         Digest(_bytes(method, block.hash, 32)),
         Digest(_bytes(method, block.parent_hash, 32)),
-        quantity(method, block.timestamp),
+        quantity(method, block.timestamp, 63),
         Digest(_bytes(method, block.mix_hash, 32)),
         quantity(method, block.base_fee_per_gas),
     )
@@ -322,10 +327,10 @@ def _to_log(method: str, log: _Log) -> Log:
         Address(_bytes(method, log.address, 20)),
         tuple(_bytes(method, topic, 32) for topic in log.topics),
         _bytes(method, log.data),
-        quantity(method, log.block_number),
+        quantity(method, log.block_number, 63),
         Digest(_bytes(method, log.block_hash, 32)),
         Digest(_bytes(method, log.transaction_hash, 32)),
-        quantity(method, log.log_index),
+        quantity(method, log.log_index, 63),
     )
 
 
@@ -335,9 +340,9 @@ def _to_receipt(receipt: _Receipt) -> TransactionReceipt:
     return TransactionReceipt(
         Digest(_bytes(method, receipt.transaction_hash, 32)),
         quantity(method, receipt.status) == 1,
-        quantity(method, receipt.block_number),
+        quantity(method, receipt.block_number, 63),
         Digest(_bytes(method, receipt.block_hash, 32)),
-        quantity(method, receipt.gas_used),
+        quantity(method, receipt.gas_used, 63),
         None if created is None else Address(_bytes(method, created, 20)),
         tuple(_to_log(method, log) for log in receipt.logs),
     )

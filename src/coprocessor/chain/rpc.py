@@ -179,7 +179,7 @@ class RpcClient:
     async def _post(self, body: bytes, method: str) -> bytes:
         session = self._open()
         try:
-            async with session.post(self.url, data=body) as response:
+            async with session.post(self.url, data=body, allow_redirects=False) as response:
                 if response.status in _REPEATED_STATUSES:
                     raise ChainUnreachable(self.url, f"HTTP status {response.status}")
                 content = await self._read(response, method)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from coprocessor.durable.crash import CrashPlan
 from coprocessor.durable.disk import PLAIN_DISK, Disk
 from coprocessor.values.errors import CallerMisuse
 
-__all__ = ["add_author", "add_network", "development_disk", "network_of", "parse_address"]
+__all__ = ["add_author", "add_network", "development_disk", "network_of", "parse_address", "seconds", "whole"]
 
 DEFAULT_NETWORK = ".phat"
+_LONGEST = 1_000_000
+_GREATEST = 1 << 96
 
 CRASH_VARIABLE = "PHAT_CRASH_PLAN"
 """Environment variable that names the file of a planned crash; read on development networks alone."""
@@ -34,10 +37,28 @@ def add_author(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", metavar="FILE", help=described)
 
 
+def seconds(text: str) -> float:
+    """An argument's type: a duration. Raises ArgumentTypeError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= _LONGEST:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of seconds from 0 to {_LONGEST}")
+    return value
+
+
+def whole(text: str) -> int:
+    """An argument's type: a number from 0 to 2**96. Raises ArgumentTypeError."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 29 or int(text) > _GREATEST:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no whole number from 0 to 2**96")
+    return int(text)
+
+
 def parse_address(text: str) -> tuple[str, int]:
     """Host and port of ``HOST:PORT``. Raises CallerMisuse."""
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+    if not colon or not host or not port.isascii() or not port.isdecimal() or len(port) > 5 or int(port) > 65_535:
         raise CallerMisuse("usage", f"an address is HOST:PORT, not {text!r}")
     return host.removeprefix("[").removesuffix("]"), int(port)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coprocessor.chain.code import publish_code
+from coprocessor.client.arguments import check_fields
 from coprocessor.client.chain_state import wait_for
 from coprocessor.client.private_code import Instance, Opening, SealedPackage, seal_arguments, seal_package
 from coprocessor.client.programs import InputKey
@@ -20,6 +21,7 @@ from coprocessor.protocol.outputs import Status
 from coprocessor.sandbox.package import CodePackage, encode_package
 from coprocessor.values.errors import CallerMisuse, GuestFailed
 from coprocessor.values.identities import ClusterId, CodeHash, ProgramId, from_hex, to_hex
+from coprocessor.values.limits import MAX_CALLEES, MAX_FUEL
 
 __all__ = ["DEPLOY_SECONDS", "DeployOptions", "Deployment", "deploy", "encode_init", "open_package"]
 
@@ -50,6 +52,15 @@ class DeployOptions:
     timeout: float = DEPLOY_SECONDS
     private: bool = False
     seal_init: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for value, name in ((self.cluster, "cluster"), (self.salt, "salt"), *((it, "callee") for it in self.callees)):
+            if value is not None and len(value) != 32:
+                raise CallerMisuse("client.argument", f"DeployOptions: {name} must have 32 bytes, not {len(value)}")
+        if len(self.callees) > MAX_CALLEES or not 0 < self.fuel <= MAX_FUEL:
+            what = f"at most {MAX_CALLEES} callees, and a fuel limit between 1 and {MAX_FUEL}"
+            raise CallerMisuse("client.argument", f"DeployOptions: {what}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from coprocessor.client.arguments import checked
 from coprocessor.client.calls import RESULT_SECONDS, CallHandle, CallOutcome, submit, submit_together
 from coprocessor.client.deployment import Deployment, DeployOptions, deploy, open_package
 from coprocessor.client.keys import choose_key, default_key
@@ -27,7 +28,7 @@ from coprocessor.protocol.links import MAX_ITEMS, MAX_LINK_PAYLOAD
 from coprocessor.protocol.outputs import derive_output_keys, open_output
 from coprocessor.protocol.receipt_file import Opened
 from coprocessor.values.errors import CallerMisuse, PeerUnreachable
-from coprocessor.values.identities import ZERO_DIGEST, Address, ClusterId, ProgramId, from_hex, to_hex
+from coprocessor.values.identities import ZERO_DIGEST, Address, ClusterId, ProgramId, checked_digest, from_hex, to_hex
 
 __all__ = ["AsyncBatch", "AsyncHandle", "AsyncNetwork", "AsyncProgram", "aconnect", "split_batch"]
 
@@ -36,6 +37,7 @@ RECEIPT_PATIENCE = 10.0
 """Seconds in which workers that do not serve an old output are asked again for a receipt."""
 
 
+@checked
 async def aconnect(
     target: str | Path,
     *,
@@ -93,6 +95,7 @@ class AsyncNetwork:
         """Who acts unless a call says otherwise. Raises CallerMisuse where nobody was named (``key.required``)."""
         return self._author if self._author is not None else default_key(self.session.target.network)
 
+    @checked
     async def deploy(
         self, path: str | Path, *, private: bool = False, options: DeployOptions | None = None, **init: Any
     ) -> AsyncProgram:
@@ -111,15 +114,19 @@ class AsyncNetwork:
         deployment = await deploy(self.session, package, self.author, init, chosen)
         return AsyncProgram(self, await self.session.programs.record(deployment.program), deployment)
 
+    @checked
     async def program(self, program: str | bytes) -> AsyncProgram:
         """The deployed program with this id. Raises CallerMisuse where there is none (``program.unknown``)."""
         raw = from_hex(program, 32, "program id") if isinstance(program, str) else program
-        return AsyncProgram(self, await self.session.programs.record(ProgramId(raw)), None)
+        known = ProgramId(checked_digest(raw, "program id"))
+        return AsyncProgram(self, await self.session.programs.record(known), None)
 
+    @checked
     def batch(self, relayer: PrivateKey | None = None) -> AsyncBatch:
         """An empty batch; ``relayer`` pays and is trusted for timeliness alone."""
         return AsyncBatch(self, relayer or self.author)
 
+    @checked
     async def receipt(
         self,
         program: AsyncProgram,
@@ -177,6 +184,7 @@ class AsyncProgram:
         """0x-prefixed, 32 bytes."""
         return to_hex(self.record.program)
 
+    @checked
     async def call(
         self,
         method: str,
@@ -194,10 +202,12 @@ class AsyncProgram:
         item = await self.seal(method, *arguments, author=author, options=options, **named)
         return AsyncHandle(self.network, await submit(self.network.session, item))
 
+    @checked
     async def query(self, method: str, /, *arguments: Any, caller: PrivateKey | None = None, **named: Any) -> Any:
         """The verified answer of a worker. Raises as ``ask``."""
         return (await self.ask(method, *arguments, caller=caller, **named)).value
 
+    @checked
     async def ask(self, method: str, /, *arguments: Any, caller: PrivateKey | None = None, **named: Any) -> QueryResult:
         """As ``query``, with the block, root and worker that it holds for.
 
@@ -210,6 +220,7 @@ class AsyncProgram:
         encoded = described.encode_arguments(arguments, named)
         return await ask(self.network.session, self.record, described, encoded, caller)
 
+    @checked
     async def seal(
         self,
         method: str,
@@ -258,14 +269,17 @@ class AsyncHandle:
         """``LINK.POSITION`` in the cluster's inbox."""
         return self.handle.place.index
 
+    @checked
     async def result(self, timeout: float = RESULT_SECONDS) -> Any:
         """The result, once a final receipt proves it. Raises as ``CallHandle.result``."""
         return await self.handle.result(timeout)
 
+    @checked
     async def outcome(self, timeout: float = RESULT_SECONDS) -> CallOutcome:
         """All about the settled command, failed or not."""
         return await self.handle.outcome(timeout)
 
+    @checked
     async def receipt(self, timeout: float = RESULT_SECONDS, opened: bool = True) -> str:
         """The text of a one-file receipt, with the readable output unless ``opened`` is false."""
         outcome = await self.handle.outcome(timeout)
@@ -294,6 +308,7 @@ class AsyncBatch:
         """Whom authors seal for, 20 bytes."""
         return self._relayer.address
 
+    @checked
     async def add(
         self,
         program: AsyncProgram,
@@ -312,10 +327,12 @@ class AsyncBatch:
         context = self._contexts[program.record.program]
         self.add_sealed(program.seal_encoded(described, encoded, context, author, self.relayer, options))
 
+    @checked
     def add_sealed(self, item: SealedItem) -> None:
         """Adds a command that its author sealed for this relayer."""
         self._items.append(item)
 
+    @checked
     async def submit(self) -> list[AsyncHandle]:
         """Submits everything and empties the batch; handles come in the order of ``add``."""
         items, self._items = self._items, []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+from coprocessor.client.arguments import check_fields
 from coprocessor.client.programs import InputKey, ProgramRecord
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.protocol.commands import Command, Destination, derive_reply_secret, seal_command
@@ -12,7 +13,7 @@ from coprocessor.protocol.interface import Method
 from coprocessor.protocol.items import ClearItem
 from coprocessor.protocol.links import LinkKind
 from coprocessor.values.errors import CallerMisuse
-from coprocessor.values.identities import Address, NetworkId
+from coprocessor.values.identities import Address, NetworkId, checked_address
 from coprocessor.values.limits import MAX_FUEL
 from coprocessor.values.network import Network
 
@@ -33,6 +34,7 @@ class CallOptions:
     fee: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 0 < self.fuel <= MAX_FUEL:
             raise CallerMisuse("call.fuel", f"a fuel limit lies between 1 and {MAX_FUEL}, not at {self.fuel}")
         if not 0 <= self.fee < 1 << 96:
@@ -95,6 +97,8 @@ class Sealer:
             options: limits.
         """
         input_key = context.input_key
+        if relayer is not None:
+            checked_address(relayer, "relayer")
         nonce = secrets.randbits(64)
         command = Command(
             method=method.selector,

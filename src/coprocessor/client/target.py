@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -99,15 +100,15 @@ def _file(target: str | Path) -> Path:
 
 def _fetch(url: str) -> str:
     """The description at a URL; at that of a server alone, such as a worker's, it is called ``network.json``."""
-    if urlsplit(url).path in ("", "/"):
-        url = f"{url.rstrip('/')}/{NETWORK_FILE}"
     try:
+        if urlsplit(url).path in ("", "/"):
+            url = f"{url.rstrip('/')}/{NETWORK_FILE}"
         with urllib.request.urlopen(url, timeout=_FETCH_SECONDS) as response:
             data: bytes = response.read(MAX_NETWORK_FILE + 1)
         if len(data) > MAX_NETWORK_FILE:
             raise MalformedInput("network.too_long", f"{url} answers with more than {MAX_NETWORK_FILE} bytes")
         return data.decode("utf-8")
-    except (OSError, ValueError, urllib.error.URLError) as error:
+    except (OSError, ValueError, urllib.error.URLError, http.client.HTTPException) as error:
         raise PeerUnreachable(
             "network.unreachable",
             f"{url} gives no network description",

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from coprocessor.cli.options import add_author, add_network
+from coprocessor.cli.options import add_author, add_network, seconds, whole
 from coprocessor.cli.screen import Screen, bytes_to_text, to_text
 from coprocessor.cli.session import run_on_network
 from coprocessor.client.calls import RESULT_SECONDS, CallHandle, CallOutcome, estimate, failure_of, submit
@@ -25,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("arguments", metavar="ARG", nargs="*")
     parser.add_argument("--no-wait", action="store_true", help="do not wait for the result")
     parser.add_argument("--estimate", action="store_true", help="send nothing; print fuel, gas and fees")
-    parser.add_argument("--fuel", type=int, default=DEFAULT_FUEL, help=f"limit (default {DEFAULT_FUEL})")
-    parser.add_argument("--fee", type=int, default=0, help="fee limit in wei (default 0)")
-    parser.add_argument("--timeout", type=float, default=RESULT_SECONDS, help="seconds to wait for the result")
+    parser.add_argument("--fuel", type=whole, default=DEFAULT_FUEL, help=f"limit (default {DEFAULT_FUEL})")
+    parser.add_argument("--fee", type=whole, default=0, help="fee limit in wei (default 0)")
+    parser.add_argument("--timeout", type=seconds, default=RESULT_SECONDS, help="seconds to wait for the result")
     add_network(parser)
     add_author(parser)
 

@@ -8,7 +8,7 @@ import argparse
 import asyncio
 from typing import Any
 
-from coprocessor.cli.options import add_author, add_network
+from coprocessor.cli.options import add_author, add_network, seconds, whole
 from coprocessor.cli.screen import Screen
 from coprocessor.cli.session import run_on_network
 from coprocessor.client.deployment import DEPLOY_SECONDS, Deployment, DeployOptions, deploy, open_package
@@ -26,10 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arg", metavar="NAME=VALUE", action="append", default=[], help="constructor argument")
     parser.add_argument("--callee", metavar="PROGRAM", action="append", default=[], help="program that it may call")
     parser.add_argument("--cluster", metavar="ID", help="where it runs (default: the network's own)")
-    parser.add_argument("--fuel", type=int, help="limit of the constructor")
+    parser.add_argument("--fuel", type=whole, help="limit of the constructor")
     parser.add_argument("--private", action="store_true", help="seal code and constructor arguments to the cluster")
     parser.add_argument("--seal-init", action="store_true", help="seal the constructor's arguments alone")
-    parser.add_argument("--timeout", type=float, default=DEPLOY_SECONDS, help="seconds to wait until it runs")
+    parser.add_argument("--timeout", type=seconds, default=DEPLOY_SECONDS, help="seconds to wait until it runs")
     add_network(parser)
     add_author(parser)
 

@@ -56,10 +56,11 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
 
 def _parse_index(text: str) -> tuple[int, int]:
     link, _, position = text.partition(".")
-    if not link.isdecimal() or not (position or "0").isdecimal():
+    position = position or "0"
+    if not (text.isascii() and link.isdecimal() and position.isdecimal() and len(link) <= 15 and len(position) <= 5):
         what = f"an index is LINK or LINK.POSITION, not {text!r}"
         raise CallerMisuse("usage", what, next="phat call prints the index of its command")
-    return int(link), int(position or "0")
+    return int(link), int(position)
 
 
 def _write(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from coprocessor.chain.development import development_keys
-from coprocessor.cli.options import DEFAULT_NETWORK, development_disk
+from coprocessor.cli.options import DEFAULT_NETWORK, development_disk, seconds, whole
 from coprocessor.cli.screen import SIMULATED, Screen
 from coprocessor.host.supervisor import Summary, UpOptions, run_up
 from coprocessor.values.identities import to_hex
@@ -18,13 +18,13 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
     parser.add_argument("--data", type=Path, default=Path(DEFAULT_NETWORK), help="folder (default: ./.phat)")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="how many (default 1)")
-    parser.add_argument("--gatekeepers", type=int, default=1, metavar="N", help="how many (default 1)")
-    parser.add_argument("--threshold", type=int, metavar="T", help="gatekeepers that must act together")
+    parser.add_argument("--workers", type=whole, default=1, metavar="N", help="how many (default 1)")
+    parser.add_argument("--gatekeepers", type=whole, default=1, metavar="N", help="how many (default 1)")
+    parser.add_argument("--threshold", type=whole, metavar="T", help="gatekeepers that must act together")
     parser.add_argument("--chain", default="embedded", metavar="embedded|anvil|URL", help="default: embedded")
     parser.add_argument("--no-simulated", action="store_true", help="refuse to run without TEE hardware")
-    parser.add_argument("--finality-lag", type=int, default=0, metavar="N", help="of the embedded chain")
-    parser.add_argument("--block-time", type=float, metavar="SECONDS", help="of the embedded chain")
+    parser.add_argument("--finality-lag", type=whole, default=0, metavar="N", help="of the embedded chain")
+    parser.add_argument("--block-time", type=seconds, metavar="SECONDS", help="of the embedded chain")
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:

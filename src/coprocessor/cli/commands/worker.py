@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 
 from coprocessor.chain.keyfile import load_key_file
-from coprocessor.cli.options import DEFAULT_NETWORK, add_network, development_disk, network_of, parse_address
+from coprocessor.cli.options import DEFAULT_NETWORK, add_network, development_disk, network_of, parse_address, whole
 from coprocessor.cli.screen import Screen
 from coprocessor.client.target import read_description
 from coprocessor.host.worker import run_worker
@@ -29,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--platform", type=Path, metavar="DIR", help="folder of the simulated platform")
     parser.add_argument("--no-simulated", action="store_true", help="refuse to run without TEE hardware")
     parser.add_argument(
-        "--hold-settlement-after", type=int, metavar="LINKS", help="development networks: settle no link beyond so many"
+        "--hold-settlement-after",
+        type=whole,
+        metavar="LINKS",
+        help="development networks: settle no link beyond so many",
     )
     add_network(parser)
 
