@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -20,6 +19,9 @@ __all__ = ["check_fields", "checked"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_LONGEST = 1_000_000_000
+"""Seconds, or whatever else a float stands for."""
 
 _NAMES = {int: "a whole number", float: "a number of seconds", bool: "True or False", str: "text", type(None): "None"}
 
@@ -89,7 +91,7 @@ def _fits(hint: Any, value: Any) -> bool:
         is_list = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
         return is_list and all(_fits(get_args(hint)[0], item) for item in value)
     if hint is float:
-        return type(value) in (int, float) and math.isfinite(value) and value >= 0
+        return type(value) in (int, float) and 0 <= value <= _LONGEST
     if hint is int:
         return type(value) is int
     return isinstance(value, origin or hint)

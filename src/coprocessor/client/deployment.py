@@ -90,7 +90,11 @@ def open_package(path: str | Path) -> CodePackage:
         CoprocessorError: as ``sandbox.project`` tells of code that cannot be loaded.
     """
     file = Path(path)
-    if not file.exists():
+    try:
+        is_there = file.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        is_there = False
+    if not is_there:
         raise CallerMisuse("deploy.not_found", f"there is no {file}", next="give a .py file, a folder or a .wasm file")
     from coprocessor.client.guest_cache import cached_guest  # loads the engine
     from coprocessor.sandbox.project import build_package

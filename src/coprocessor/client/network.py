@@ -143,6 +143,8 @@ class AsyncNetwork:
             CallerMisuse: the item is of another program (``receipt.other_program``).
             PeerUnreachable: not settled yet (``receipt.not_settled``), or no worker serves the output.
         """
+        if not 0 <= link < 1 << 63 or not 0 <= position < MAX_ITEMS:
+            raise CallerMisuse("client.argument", f"receipt: there is no item {link}.{position} in any inbox")
         cluster = program.record.cluster
         receipt = await find_settled_receipt(self.session, cluster, link)
         if receipt is None:

@@ -80,7 +80,7 @@ def read_description(target: str | Path) -> str:
         if file.stat().st_size > MAX_NETWORK_FILE:
             raise MalformedInput("network.too_long", f"{file} has more than {MAX_NETWORK_FILE} bytes")
         return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise CallerMisuse(
             "network.not_found",
             f"there is no network description at {file}",
@@ -95,7 +95,10 @@ def _is_url(target: str | Path) -> bool:
 
 def _file(target: str | Path) -> Path:
     path = Path(target)
-    return path / NETWORK_FILE if path.is_dir() else path
+    try:
+        return path / NETWORK_FILE if path.is_dir() else path
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise CallerMisuse("network.not_found", "there is no such network description", str(error)[:200]) from error
 
 
 def _fetch(url: str) -> str:
