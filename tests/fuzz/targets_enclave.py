@@ -5,13 +5,25 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from coprocessor.codec import cbor
 from coprocessor.codec.records import RecordTable
+from coprocessor.crypto.aead import SivKey
+from coprocessor.crypto.hashing import sha256
+from coprocessor.enclave import checkpoint
 from coprocessor.enclave import messages as m
+from coprocessor.enclave.checkpoint import Checkpoint, KeptProgram, Manifest, open_checkpoint
+from coprocessor.enclave.epochs import BegunEpoch
+from coprocessor.keys.derivation import ClusterKeys, derive_cluster_keys
+from coprocessor.keys.partial import combine_partials, sign_partial
 from coprocessor.protocol import layout
+from coprocessor.protocol.system import Instantiation
 from coprocessor.sandbox.engine import Engine, EngineOptions
 from coprocessor.values.errors import MalformedInput
+from coprocessor.values.identities import Address, CodeHash, Digest, ProgramId, StateRoot
 from tests.enclave.stage import RUNTIME, Stage, Worker, admit_request, ask
-from tests.fuzz.target import Target, Unsound
+from tests.fuzz.target import REFUSED, Target, Unsound
+from tests.fuzz.targets_sandbox import package
+from tests.keys.ceremony import IDENTITY, shared_key
 from tests.support.fake_chain import CLUSTER
 
 
@@ -46,6 +58,8 @@ class Scene:
             m.Code(bytes(32), (b"chunk",)),
             m.MakeReceipt(0, 1),
             m.Query(1, bytes(32), b"sealed", 1000),
+            m.RestorePiece(b"sealed"),
+            m.Restore(_manifests()[0]),
         ]
 
     def gatekeeper_requests(self) -> list[Any]:
@@ -114,6 +128,42 @@ def _seeds_of(kind: str) -> list[bytes]:
     return [m.GATEKEEPER_REQUESTS.encode(message) for message in scene().gatekeeper_requests()]
 
 
+def _manifests() -> list[bytes]:
+    digest = Digest(bytes(32))
+    return [Manifest(CLUSTER, 1, 5, digest, StateRoot(digest), (digest,) * count).encode() for count in (1, 3)]
+
+
+def _manifest(data: bytes) -> None:
+    if Manifest.decode(data).encode() != data:
+        raise Unsound("a manifest has two forms")
+
+
+@cache
+def _cluster_keys() -> ClusterKeys:
+    shares = shared_key(2, 3)
+    parts = [sign_partial(shares[index], IDENTITY) for index in (1, 2)]
+    combined = combine_partials(shares[1].committee, IDENTITY, parts)
+    return derive_cluster_keys(combined.signature, IDENTITY, shares[1].committee.group)
+
+
+def _checkpoint(data: bytes) -> None:
+    """Any content, cut and sealed as a member's enclave would."""
+    head, keys = Digest(bytes(32)), _cluster_keys()
+    sealed = SivKey(keys.checkpoint_key(5, head)).seal(checkpoint._nonce(0), data, checkpoint._place(0, 1))
+    manifest = Manifest(CLUSTER, 1, 5, head, StateRoot(bytes(32)), (sha256(sealed),))
+    open_checkpoint(Checkpoint(manifest, (sealed,)), keys)
+
+
+def _checkpoint_seeds() -> list[bytes]:
+    origin = Instantiation(
+        ProgramId(bytes(32)), 1, Address(bytes(20)), CodeHash(bytes(32)), bytes(32), 5, (ProgramId(bytes(32)),), b""
+    )
+    kept = KeptProgram(origin, False, True, True, package(), ((b"key", b"value", 1, 0),))
+    begun = BegunEpoch(2, 7, 1_700_000_000, RUNTIME)
+    snapshot = checkpoint.Snapshot((begun,), ((1_700_000_000, bytes(32)),), (kept, kept))
+    return [cbor.dumps(checkpoint._to_plain(snapshot))]
+
+
 def _reply_seeds() -> list[bytes]:
     stage, worker = scene().stage, scene().worker
     replies = [worker.status(), ask(worker.core, m.RequestTicket()), stage.committee.booted[0], stage.committee.look(0)]
@@ -133,6 +183,15 @@ def _reply(data: bytes) -> None:
 
 
 ENCLAVE_TARGETS = (
+    Target("checkpoint-manifest", _manifest, _manifests, covers=("enclave.checkpoint.Manifest.decode",)),
+    Target(
+        "checkpoint",
+        _checkpoint,
+        _checkpoint_seeds,
+        errors=REFUSED,
+        covers=("enclave.checkpoint.open_checkpoint",),
+        examples=100,
+    ),
     Target(
         "worker-core",
         _worker,

@@ -38,7 +38,7 @@ _SALT = bytes(32)
 
 
 def _opener() -> CodeOpener:
-    return CodeOpener(samples.NETWORK, samples.CLUSTER, 1, {1: _KEY})
+    return CodeOpener(samples.NETWORK, samples.CLUSTER, {1: _KEY})
 
 
 def _origin(init: bytes = b"") -> Instantiation:

@@ -22,6 +22,7 @@ from coprocessor.sandbox.executor_messages import (
     Done,
     LoadGuest,
     LoadProgram,
+    SetSecrets,
     SetState,
     StateEntry,
     Stop,
@@ -180,6 +181,7 @@ def _requests() -> list[Any]:
         SetState(program.program, (StateEntry(b"key", b"value"),)),
         scenes.link(call),
         ExecutorQuery(1, 5, 6, 7, scenes.call(1, kind=FrameKind.QUERY), 100),
+        SetSecrets(program.program, bytes(32), bytes(32), bytes(32)),
         UnloadProgram(program.program),
         Stop(),
     ]

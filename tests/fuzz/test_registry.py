@@ -33,6 +33,7 @@ EXEMPT = {
     "sandbox.snapshots.read_globals": "reads a live instance",
     "enclave.executor_port.Executor.load": "takes a program that the core has checked",
     "enclave.programs.Program.load_request": "makes a message",
+    "enclave.restoring.check_named": "takes a manifest that was decoded, and proven slots",
     "enclave.loop.Core.handle": "the protocol of the two cores",
     "enclave.process.read_start": "reads the process's own command line",
 }

@@ -71,6 +71,8 @@ def _dispatch(words: list[str], screen: Screen) -> int:
     if words[0] == "--version":
         screen.say(f"phat {__version__}")
         return DONE
+    if any("\0" in word for word in words):
+        raise CallerMisuse("usage", "an argument holds a null byte")
     name = words[0]
     if name not in dict(COMMANDS):
         raise CallerMisuse("usage", f"phat has no command {name!r}", next="see phat --help")
@@ -86,7 +88,11 @@ def _parse(name: str, command: ModuleType, words: list[str]) -> argparse.Namespa
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     add_arguments: Any = command.add_arguments
     add_arguments(parser)
-    return parser.parse_args(words)
+    parsed = parser.parse_args(words)
+    for action in parser._actions:  # argparse makes a list of a word that is "--" alone
+        if action.nargs is None and isinstance(getattr(parsed, action.dest, None), list) and not action.option_strings:
+            raise CallerMisuse("usage", f"{action.metavar or action.dest} is missing", next=f"see {parser.prog} --help")
+    return parsed
 
 
 def _overview() -> str:

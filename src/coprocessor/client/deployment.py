@@ -91,7 +91,7 @@ def open_package(path: str | Path) -> CodePackage:
     """
     file = Path(path)
     try:
-        is_there = file.exists()
+        is_there = file.is_file() or file.is_dir()  # never a device, which may have no end
     except (OSError, ValueError):  # a name that no file can have
         is_there = False
     if not is_there:

@@ -77,9 +77,11 @@ def read_description(target: str | Path) -> str:
         return _fetch(str(target))
     file = _file(target)
     try:
-        if file.stat().st_size > MAX_NETWORK_FILE:
+        with file.open("rb") as opened:  # the length of what is no plain file is known by reading alone
+            data = opened.read(MAX_NETWORK_FILE + 1)
+        if len(data) > MAX_NETWORK_FILE:
             raise MalformedInput("network.too_long", f"{file} has more than {MAX_NETWORK_FILE} bytes")
-        return file.read_text("utf-8")
+        return data.decode("utf-8")
     except (OSError, ValueError) as error:
         raise CallerMisuse(
             "network.not_found",

@@ -101,7 +101,9 @@ class Manifest:
         """Inverse of ``encode``. Raises MalformedInput."""
         match cbor.loads(data, MAX_MANIFEST):
             case [int(version), bytes(cluster), int(epoch), int(count), bytes(head), bytes(root), [*pieces]] if (
-                version == _VERSION and 0 < len(pieces) <= MAX_CHECKPOINT // MAX_PIECE
+                _are_counts(version, epoch, count)
+                and version == _VERSION
+                and 0 < len(pieces) <= MAX_CHECKPOINT // MAX_PIECE
             ):
                 digests = tuple(Digest(checked_digest(_bytes(piece), "piece")) for piece in pieces)
                 return Manifest(
@@ -242,14 +244,14 @@ def _from_plain(plain: Any) -> Snapshot:
 
 def _epoch(plain: Any) -> BegunEpoch:
     match plain:
-        case [int(epoch), int(link), int(timestamp), bytes(runtime)]:
+        case [int(epoch), int(link), int(timestamp), bytes(runtime)] if _are_counts(epoch, link, timestamp):
             return BegunEpoch(epoch, link, timestamp, RuntimeId(checked_digest(runtime, "runtime")))
     raise _malformed()
 
 
 def _nonce_entry(plain: Any) -> tuple[int, bytes]:
     match plain:
-        case [int(deadline), bytes(path)]:
+        case [int(deadline), bytes(path)] if _are_counts(deadline):
             return deadline, path
     raise _malformed()
 
@@ -262,7 +264,7 @@ def _program(plain: Any, codes: list[CodePackage]) -> KeptProgram:
             [bool(is_private), bool(has_constructor), bool(is_alive)],
             [*code],
             [*entries],
-        ] if code == [] or (len(code) == 1 and type(code[0]) is int and code[0] < len(codes)):
+        ] if _are_counts(handle, fuel, *code) and all(at < len(codes) for at in code) and len(code) < 2:
             origin = Instantiation(
                 ProgramId(program),
                 handle,
@@ -281,9 +283,14 @@ def _program(plain: Any, codes: list[CodePackage]) -> KeptProgram:
 
 def _entry(plain: Any) -> tuple[bytes, bytes, int, int]:
     match plain:
-        case [bytes(key), bytes(value), int(link), int(position)]:
+        case [bytes(key), bytes(value), int(link), int(position)] if _are_counts(link, position):
             return key, value, link, position
     raise _malformed()
+
+
+def _are_counts(*values: Any) -> bool:
+    """Whether all are whole numbers of at most 63 bits: neither negative nor True."""
+    return all(type(value) is int and 0 <= value < 1 << 63 for value in values)
 
 
 def _bytes(value: Any) -> bytes:

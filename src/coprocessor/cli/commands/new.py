@@ -60,7 +60,10 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             raise CallerMisuse("new.not_empty", f"{folder} is not empty", next="name another folder")
     except OSError as error:
         raise CallerMisuse("new.not_written", f"{folder} cannot be written", str(error)) from error
-    for name, text in (("contract.py", _CONTRACT), ("README.md", _README.format(name=folder.resolve().name))):
+    for name, text in (
+        ("contract.py", _CONTRACT),
+        ("README.md", _README.format(name=folder.resolve().name.encode("utf-8", "replace").decode())),
+    ):
         PLAIN_DISK.create(PersistPoint.CLIENT_PROJECT, folder / name, text.encode("utf-8"), mode=0o644)
     screen.say(f"{folder / 'contract.py'} is yours; see {folder / 'README.md'}")
     screen.finish({"ok": True, "folder": str(folder)})

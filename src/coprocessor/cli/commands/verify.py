@@ -52,9 +52,9 @@ def _anchor(named: str | None) -> Network | None:
 
 def _read(path: Path) -> str:
     try:
-        if path.stat().st_size > 2 * MAX_RECEIPT_FILE:
-            return ""
-        return path.read_bytes().decode("utf-8", "replace")
+        with path.open("rb") as file:  # the length of what is no plain file is known by reading alone
+            data = file.read(2 * MAX_RECEIPT_FILE + 1)
+        return data.decode("utf-8", "replace") if len(data) <= 2 * MAX_RECEIPT_FILE else ""
     except OSError as error:
         raise CallerMisuse("receipt.not_found", f"there is no receipt file {path}", str(error)) from error
 
