@@ -121,9 +121,15 @@ def test_a_policy_decides_about_a_real_machine() -> None:
     evidence, now = read_dcap("sgx_quote")
     verdict = verify_evidence(evidence, now)
     strict = AttestationPolicy(frozenset({verdict.measurement_digest}), frozenset({INTEL_SGX_ROOT.digest}))
-    refusals = find_refusals(verdict, strict, verdict.report_data, now)
+    refusals = find_refusals(verdict, strict, verdict.report_data, verdict.issued_at + 86_400)
     assert [refusal.code for refusal in refusals] == ["attestation.tcb_status"]
+    refusals = find_refusals(verdict, strict, verdict.report_data, now)
+    assert [refusal.code for refusal in refusals] == ["attestation.tcb_status", "attestation.collateral_stale"]
     lenient = AttestationPolicy(
-        strict.measurements, strict.roots, statuses=frozenset({verdict.status}), maximum_level=4
+        strict.measurements,
+        strict.roots,
+        statuses=frozenset({verdict.status}),
+        maximum_level=4,
+        maximum_age=30 * 86_400,
     )
     assert admit(evidence, lenient, verdict.report_data, now) == verdict

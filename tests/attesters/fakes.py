@@ -149,6 +149,26 @@ def fake_dstack(path: Path, answer: Callable[[str, dict[str, Any]], tuple[int, A
         thread.join(10)
 
 
+@contextmanager
+def fake_bytes(path: Path, answer: bytes) -> Iterator[Path]:
+    """A socket that answers whatever is asked with these bytes."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            length = 0
+            while (line := self.rfile.readline()) not in (b"\r\n", b""):
+                name, _, value = line.partition(b":")
+                length = int(value) if name == b"Content-Length" else length
+            self.rfile.read(length)
+            self.wfile.write(answer)
+
+    with socketserver.UnixStreamServer(str(path), Handler) as server:
+        thread = threading.Thread(target=server.handle_request, daemon=True)
+        thread.start()
+        yield path
+        thread.join(10)
+
+
 def dstack_answers(quote: Quote) -> Callable[[str, dict[str, Any]], tuple[int, Any]]:
     """A guest agent that works."""
 

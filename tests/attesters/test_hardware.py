@@ -28,7 +28,7 @@ from coprocessor.attesters.tsm import TSM_FOLDER, TsmAttester
 from coprocessor.codec import cbor
 from coprocessor.values.errors import CallerMisuse, PeerUnreachable
 from tests.attestation.test_snp import table
-from tests.attesters.fakes import RTMR3, FakeTsm, dstack_answers, fake_dstack, fake_gramine, fake_nsm
+from tests.attesters.fakes import RTMR3, FakeTsm, dstack_answers, fake_bytes, fake_dstack, fake_gramine, fake_nsm
 
 NOW = 1_790_000_000
 SECRET = bytes(range(32))
@@ -221,6 +221,22 @@ def test_dstack_quotes_are_measured_by_their_log(tmp_path: Path) -> None:
 def test_a_dstack_that_does_not_work_is_named(tmp_path: Path, answer: tuple[int, Any]) -> None:
     with fake_dstack(tmp_path / "dstack.sock", lambda method, fields: answer) as path:
         assert refusal(DstackAttester(path))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.0 200 OK\r\n",
+        b"no HTTP\r\n\r\n{}",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\n{}",
+        b"HTTP/2 200\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    ],
+)
+def test_an_answer_that_is_no_whole_http_is_named(tmp_path: Path, answer: bytes) -> None:
+    with fake_bytes(tmp_path / "dstack.sock", answer) as path:
+        assert "ValueError" in (why := refusal(DstackAttester(path))) or "MalformedInput" in why
 
 
 def test_a_dstack_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -27,8 +27,9 @@ from coprocessor.values.network import NetworkConfiguration
 
 __all__ = ["DEFAULT_COLLATERAL_AGE", "AttestationPolicy", "admit", "evaluate", "find_refusals", "verify_pinned"]
 
-DEFAULT_COLLATERAL_AGE: Final = 30 * 24 * 3600
-"""Seconds; vendors issue new data at least every 30 days."""
+DEFAULT_COLLATERAL_AGE: Final = 7 * 24 * 3600
+"""Seconds. Vendors' data say that they hold for 30 days; within a week whoever hides a recovery must come up with newer
+ones."""
 
 _OUT_OF_DATE: Final = frozenset({TcbStatus.OUT_OF_DATE, TcbStatus.OUT_OF_DATE_CONFIGURATION_NEEDED})
 _NUMBERED: Final = frozenset({EvidenceKind.SGX, EvidenceKind.TDX})

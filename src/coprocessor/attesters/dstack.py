@@ -8,8 +8,8 @@ can give that id to other code later. What this attester seals ends with the pro
 
 from __future__ import annotations
 
-import http.client
 import json
+import re
 import socket
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,9 @@ DSTACK_SOCKET: Final = "var/run/dstack.sock"
 """Below the file system's root."""
 
 _SECONDS: Final = 30.0
+_PART: Final = 65_536
+_LENGTH: Final = "content-length"
+_STATUS = re.compile(r"HTTP/1\.[01] ([0-9]{3})(?: |$)")
 
 
 class DstackAttester:
@@ -61,7 +64,7 @@ class DstackAttester:
             if not isinstance(log, str):
                 raise ValueError("the event log is no text")
             return Evidence(EvidenceKind.TDX, trim_quote(quote), b"", ((EVENT_LOG, log.encode()),))
-        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, MalformedInput) as error:
+        except (OSError, ValueError, KeyError, TypeError, MalformedInput) as error:
             raise device_failed(self.name, f"{type(error).__name__}: {error}") from error
 
     def seal_key(self, purpose: bytes) -> bytes:
@@ -69,29 +72,36 @@ class DstackAttester:
         return self._seal.derive(purpose)
 
     def _call(self, method: str, fields: dict[str, Any]) -> dict[str, Any]:
-        connection = _Connection(self._path)
-        try:
-            connection.request("POST", f"/{method}", json.dumps(fields), {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            body = response.read(MAX_DEVICE_ANSWER + 1)
-        finally:
-            connection.close()
-        if response.status != 200 or len(body) > MAX_DEVICE_ANSWER:
-            raise ValueError(f"{method} answered with status {response.status} and {len(body)} bytes")
+        status, body = _post(self._path, method, json.dumps(fields).encode())
+        if status != 200:
+            raise ValueError(f"{method} answered with status {status} and {len(body)} bytes")
         answer = strict_json.loads(body)
         if not isinstance(answer, dict):
             raise ValueError(f"{method} answered with something else than an object")
         return answer
 
 
-class _Connection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
+def _post(path: Path, method: str, body: bytes) -> tuple[int, bytes]:
+    """One HTTP/1.0 exchange over a unix socket: the answer ends with the connection, so it is never chunked. The
+    standard library's client would bring TLS into the enclave.
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("dstack", timeout=_SECONDS)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(_SECONDS)
-        self.sock.connect(str(self._path))
+    **Source:** RFC 1945, sections 5 and 6.
+    """
+    head = f"POST /{method} HTTP/1.0\r\nHost: dstack\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {len(body)}\r\n"
+    received = bytearray()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_SECONDS)
+        connection.connect(str(path))
+        connection.sendall(head.encode("ascii") + b"\r\n" + body)
+        while part := connection.recv(_PART):
+            received += part
+            if len(received) > MAX_DEVICE_ANSWER:
+                raise ValueError(f"{method} answered with more than {MAX_DEVICE_ANSWER} bytes")
+    start, end, answer = bytes(received).partition(b"\r\n\r\n")
+    line, *headers = start.decode("latin-1").split("\r\n")
+    found = _STATUS.match(line)
+    lengths = [value for name, _, value in (header.partition(":") for header in headers) if name.lower() == _LENGTH]
+    if not end or found is None or any(value.strip() != str(len(answer)) for value in lengths):
+        raise ValueError(f"{method} answered with something else than whole HTTP")
+    return int(found.group(1)), answer
