@@ -215,6 +215,7 @@ SCENARIOS = {
     PersistPoint.GATEKEEPER_SHARE: Scenario(
         _nothing, _save_ceremony, lambda folder: CeremonyFile(folder / "gatekeeper.json").load()
     ),
+    PersistPoint.WORKER_CHECKPOINT: _whole_file(PersistPoint.WORKER_CHECKPOINT),
     PersistPoint.WORKER_NATIVE_CODE: _whole_file(PersistPoint.WORKER_NATIVE_CODE),
     PersistPoint.CLIENT_NATIVE_CODE: Scenario(
         lambda folder: guest_cache._write(folder / "guests" / "a.native", b"old" * 100, PLAIN_DISK),

@@ -35,6 +35,7 @@ COMMANDS = (
     ("receipt", "write the one-file receipt of a settled output"),
     ("verify", "check a receipt file, offline"),
     ("status", "show the chain, the processes and the clusters of a network"),
+    ("epoch", "show a cluster's epochs, or give it new keys"),
     ("doctor", "look for what keeps this machine or network from working"),
 )
 """Every command with its line of help, in the order in which people meet them."""

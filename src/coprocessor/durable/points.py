@@ -27,6 +27,8 @@ class PersistPoint(Enum):
     """The network that clients pin."""
     GATEKEEPER_SHARE = "gatekeeper.share"
     """The sealed share and the outcome of the key ceremony."""
+    WORKER_CHECKPOINT = "worker.checkpoint"
+    """A checkpoint of the cluster, sealed by the enclave."""
     WORKER_NATIVE_CODE = "worker.native_code"
     """A guest's native code, sealed by the enclave."""
     CLIENT_NATIVE_CODE = "client.native_code"

@@ -152,6 +152,10 @@ class PeerClient:
         """Posts a record; the JSON that comes back. Raises as ``ask``."""
         return _decode_json(url, await self._exchange("POST", url, requests.encode(message)))
 
+    async def get_bytes(self, url: str) -> bytes:
+        """The body at ``url``. Raises as ``ask``."""
+        return await self._exchange("GET", url)
+
     async def get_json(self, url: str) -> Any:
         """The JSON at ``url``. Raises as ``ask``."""
         return _decode_json(url, await self._exchange("GET", url))

@@ -36,6 +36,7 @@ class LinkFeed:
         self._follower = self._start_at(0, 0)
         self._places: list[tuple[int, int]] = [(0, 0)]
         self._must_rewind = False
+        self._behind = 0
         self.members: set[WorkerId] = set()
         """Workers that joined and did not leave, by the links read so far."""
         self.boundaries: list[int] = []
@@ -45,6 +46,10 @@ class LinkFeed:
     def count(self) -> int:
         """Links read from the chain."""
         return self._follower.next_index
+
+    def begin_at(self, count: int) -> None:
+        """The enclave began after ``count`` links; they are still read, for what the host learns from them."""
+        self._behind = count
 
     async def feed(self, last_block: int, expected: int) -> None:
         """Passes on the links up to and including a finalised block.
@@ -62,7 +67,7 @@ class LinkFeed:
             await self._rewind()
         self._must_rewind = True
         async for links in self._follower.links(last_block):
-            for part in _parts(links):
+            for part in _parts([link for link in links if link.index >= self._behind]):
                 await self._enclave.request(m.Links(tuple(_to_data(link) for link in part)), m.LinksAccepted)
             self._note(links)
             self._places = [*self._places, (self._follower.next_index, self._follower.next_block)][-_KEPT_PLACES:]

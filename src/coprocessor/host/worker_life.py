@@ -20,6 +20,7 @@ from coprocessor.durable.errors import DiskFailed
 from coprocessor.durable.points import PersistPoint
 from coprocessor.enclave import messages as m
 from coprocessor.host import slots
+from coprocessor.host.boundaries import Boundaries
 from coprocessor.host.courier import Courier
 from coprocessor.host.enclave_process import EnclaveOptions, EnclaveProcess, EnclaveRefused
 from coprocessor.host.enrolment import RENEW_SECONDS, Enrolment
@@ -68,6 +69,7 @@ class WorkerLife:
         self.links: LinkFeed | None = None
         self.settler: Settler | None = None
         self.courier: Courier | None = None
+        self.boundaries: Boundaries | None = None
         self.enrolment: Enrolment | None = None
         self.settled = SettledIndex(around)
         self.executed = 0
@@ -106,11 +108,13 @@ class WorkerLife:
         signer = Address(enrolment.booted.signer)
         self.settler = Settler(around, enclave, self.links, enrolment.worker, signer)
         self.courier = Courier(around, self.links, enrolment.worker)
+        boundaries = self.boundaries = Boundaries(around, enclave, self.links, enrolment.worker)
         await self._enter("admission", enrolment.admit)
         await self._enter("endpoint", lambda: enrolment.announce(endpoint))
         await self._enter("membership", enrolment.join)
         await self._enter("keys", enrolment.take_open_keys)
         await self._enter("interpreters", lambda: self._prepare(enclave))
+        await self._enter("checkpoint", lambda: self._restore(boundaries, feed))
         around.progress.enter("running")
         await until_first_ends(
             self._trying.for_ever("chain", lambda: self._follow(feed)),
@@ -122,6 +126,9 @@ class WorkerLife:
     async def _enter(self, step: str, act: Callable[[], Awaitable[None]]) -> None:
         self._around.progress.enter(step)
         await self._trying.until_done(step, act)
+
+    async def _restore(self, boundaries: Boundaries, feed: ChainFeed) -> None:
+        self.executed = await boundaries.restore(feed)
 
     # ---- following
 
@@ -157,6 +164,7 @@ class WorkerLife:
         """Settles, delivers, publishes, renews what is due; whether anything was settled."""
         assert self.settler is not None
         assert self.courier is not None
+        assert self.boundaries is not None
         if self._halted is not None:
             raise self._halted
         store = self._around.store
@@ -168,8 +176,9 @@ class WorkerLife:
         self.settler.executed = self.executed
         has_settled = await self.settler.step()
         await self.courier.deliver(self.settled.links, self._indexed_block)
+        has_ended = await self.boundaries.step(self.executed, self._indexed_block)
         await self._renew_in_time()
-        return has_settled
+        return has_settled or has_ended
 
     async def _renew_in_time(self) -> None:
         now = time.monotonic()
@@ -191,6 +200,12 @@ class WorkerLife:
                 self.executed = notice.index + 1
             case m.NeedCode():
                 self._codes.put_nowait(notice.code_hash)
+            case m.CheckpointPiece():
+                if self.boundaries is not None:
+                    self.boundaries.note_piece(notice)
+            case m.BoundaryReached():
+                if self.boundaries is not None:
+                    self.boundaries.note_reached(notice)
             case m.NeedKeys():
                 self._epochs.put_nowait(notice.epoch)
             case m.InputKeySigned():

@@ -8,6 +8,8 @@
 | ``GET /v1/receipt`` | ``link`` or ``number`` | a settled receipt with its signatures |
 | ``POST /v1/receipt`` | ``MakeReceipt`` encoded | ``SignedReceipt`` encoded |
 | ``GET /v1/input-key`` | ``program``, ``epoch`` | input key and this member's signature |
+| ``GET /v1/boundary`` | ``epoch``, ``count`` | digest of the checkpoint there and this member's signature |
+| ``GET /v1/checkpoint`` | ``digest``, ``piece`` if wanted | bytes: the manifest, or a sealed piece of it |
 | ``GET /v1/status`` | | how this worker is doing |
 | ``GET /network.json`` | | the network's description as this worker was given it; readers MUST pin its id |
 
@@ -169,6 +171,29 @@ class WorkerServer:
         if found is None:
             raise PeerUnreachable("keys.unknown", f"this worker has signed no input key of {to_hex(program)}")
         return json_response({"ok": True, "key": to_hex(found[0]), "signature": to_hex(found[1])})
+
+    async def _boundary(self, request: web.Request) -> web.Response:
+        life, _ = self._living()
+        epoch, count = query_integer(request, "epoch"), query_integer(request, "count")
+        found = None if life.boundaries is None else life.boundaries.signed(epoch, count)
+        if found is None:
+            raise PeerUnreachable("boundary.unknown", f"this worker has reached no boundary after {count} links")
+        return json_response(
+            {"ok": True, "checkpoint": to_hex(found.checkpoint), "signature": to_hex(found.signature)}
+        )
+
+    async def _checkpoint(self, request: web.Request) -> web.Response:
+        digest = from_hex(request.query.get("digest", ""), 32, "digest")
+        life, _ = self._living()
+        found = None if life.boundaries is None else life.boundaries.checkpoint(digest)
+        if found is None:
+            raise PeerUnreachable("checkpoint.unknown", f"this worker has no checkpoint {to_hex(digest)}")
+        if "piece" not in request.query:
+            return cbor_response(found.manifest)
+        piece = query_integer(request, "piece")
+        if piece >= len(found.pieces):
+            raise MalformedInput("http.parameter", f"the checkpoint has {len(found.pieces)} pieces, not {piece + 1}")
+        return cbor_response(found.pieces[piece])
 
     def _place(self, receipt: SettledReceipt, leaf: Leaf) -> OutputProof:
         leaves = self._leaves.get(receipt.number)

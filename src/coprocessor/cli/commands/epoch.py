@@ -1,0 +1,102 @@
+"""Shows a cluster's epochs, or raises one: new keys from the next link on. What was sealed to older keys is taken for a
+short grace; state is sealed again link by link; then a quorum closes the older epochs, whose keys nobody gets any more.
+Raising is for the cluster's owner and the network's guardian."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+
+from coprocessor.cli.options import add_author, add_network
+from coprocessor.cli.screen import Screen
+from coprocessor.cli.session import run_on_network
+from coprocessor.client.epochs import ClusterEpochs, look_at_epochs, raise_epoch
+from coprocessor.client.network import AsyncNetwork
+from coprocessor.client.status import look_at
+from coprocessor.values.errors import CallerMisuse, PeerUnreachable
+from coprocessor.values.identities import ClusterId, from_hex, to_hex
+
+__all__ = ["add_arguments", "run"]
+
+_LOOK_SECONDS = 0.5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describes the command line."""
+    parser.add_argument("action", nargs="?", choices=("show", "raise"), default="show", help="default: show")
+    parser.add_argument("--cluster", metavar="ID", help="default: the network's only one")
+    parser.add_argument(
+        "--wait", type=float, default=0.0, metavar="SECONDS", help="after raising, wait until older epochs are closed"
+    )
+    add_network(parser)
+    add_author(parser)
+
+
+def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Shows or raises."""
+
+    async def work(net: AsyncNetwork) -> int:
+        cluster = await _cluster(net, arguments.cluster)
+        if arguments.action == "raise":
+            epoch = await raise_epoch(net.session, cluster, net.author)
+            screen.say(f"epoch {epoch} begins with the next link")
+            await _wait(net, cluster, epoch, arguments.wait, screen)
+        epochs = await look_at_epochs(net.session, cluster)
+        _show(epochs, screen)
+        screen.warn_simulated(net.simulated)
+        screen.finish(_fields(epochs, net.simulated))
+        return 0
+
+    return run_on_network(arguments, work)
+
+
+async def _cluster(net: AsyncNetwork, wanted: str | None) -> ClusterId:
+    if wanted is not None:
+        return ClusterId(from_hex(wanted, 32, "cluster"))
+    clusters = (await look_at(net.session)).clusters
+    if len(clusters) != 1:
+        raise CallerMisuse("cluster.which", f"the network has {len(clusters)} clusters", next="name one with --cluster")
+    return clusters[0].id
+
+
+async def _wait(net: AsyncNetwork, cluster: ClusterId, epoch: int, seconds: float, screen: Screen) -> None:
+    if seconds <= 0:
+        return
+    deadline = time.monotonic() + seconds
+    with screen.progress("waiting for the older epochs to be closed"):
+        while (await look_at_epochs(net.session, cluster)).first_open < epoch:
+            if time.monotonic() > deadline:
+                raise PeerUnreachable(
+                    "epoch.not_closed",
+                    f"epochs before {epoch} are not closed after {seconds:.0f} s",
+                    "inputs sealed to them are still taken, entries are still under their keys, or workers are missing",
+                    "look again with phat epoch",
+                )
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _show(epochs: ClusterEpochs, screen: Screen) -> None:
+    screen.say(f"cluster {to_hex(epochs.cluster)}")
+    for record in epochs.epochs:
+        state = "present" if record.epoch == epochs.present else "open" if record.is_open else "closed"
+        began = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(record.raised))
+        screen.say(f"  epoch {record.epoch}: from link {record.start}, {began} UTC, {state}")
+    if epochs.boundary_links:
+        screen.say(f"  checkpoint {to_hex(epochs.checkpoint)} after {epochs.boundary_links} links")
+
+
+def _fields(epochs: ClusterEpochs, simulated: bool) -> dict[str, object]:
+    return {
+        "ok": True,
+        "cluster": epochs.cluster,
+        "present": epochs.present,
+        "first_open": epochs.first_open,
+        "epochs": [
+            {"epoch": record.epoch, "start": record.start, "raised": record.raised, "open": record.is_open}
+            for record in epochs.epochs
+        ],
+        "boundary_links": epochs.boundary_links,
+        "checkpoint": epochs.checkpoint,
+        "simulated": simulated,
+    }

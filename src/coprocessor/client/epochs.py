@@ -1,0 +1,89 @@
+"""Epochs of a cluster's keys as the chain proves them, and raising one (PROTOCOL 8.3, 8.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coprocessor.client.session import Session
+from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.protocol import layout
+from coprocessor.values.errors import CallerMisuse
+from coprocessor.values.identities import ClusterId, Digest, to_hex
+
+__all__ = ["ClusterEpochs", "EpochRecord", "look_at_epochs", "raise_epoch"]
+
+_MAX_SHOWN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One epoch: its number, its first link, when it began (seconds since 1970), whether its keys can still be had."""
+
+    epoch: int
+    start: int
+    raised: int
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterEpochs:
+    """A cluster's epochs.
+
+    Args:
+        cluster: 32 bytes.
+        epochs: the newest ones, oldest first.
+        present: the one whose keys write now.
+        first_open: the oldest that is not closed.
+        boundary_links: links after which the closed ones ended; 0 while none is closed.
+        checkpoint: 32 bytes, of the state then; zero while none is closed.
+    """
+
+    cluster: ClusterId
+    epochs: tuple[EpochRecord, ...]
+    present: int
+    first_open: int
+    boundary_links: int
+    checkpoint: Digest
+
+
+async def look_at_epochs(session: Session, cluster: ClusterId) -> ClusterEpochs:
+    """All of it under one finalised block. Raises CallerMisuse where there is no such cluster (``cluster.unknown``)."""
+    fields = {name: layout.cluster_field(cluster, name) for name in ("epoch", "first_open")}
+    ended = {name: layout.cluster_boundary(cluster, name) for name in ("count", "checkpoint")}
+    proven = await session.chain.prove({"Clusters": [*fields.values(), *ended.values()]})
+    present, first_open = (proven.value("Clusters", fields[name]) for name in ("epoch", "first_open"))
+    if present == 0:
+        raise CallerMisuse("cluster.unknown", f"the network has no cluster {to_hex(cluster)}", next="see phat status")
+    numbers = range(max(1, present - _MAX_SHOWN + 1), present + 1)
+    slots = {
+        (epoch, name): layout.cluster_epoch(cluster, epoch, name) for epoch in numbers for name in ("start", "raised")
+    }
+    records = await session.chain.prove({"Clusters": list(slots.values())}, proven.head)
+    return ClusterEpochs(
+        cluster,
+        tuple(
+            EpochRecord(
+                epoch,
+                records.value("Clusters", slots[epoch, "start"]),
+                records.value("Clusters", slots[epoch, "raised"]),
+                epoch >= first_open,
+            )
+            for epoch in numbers
+        ),
+        present,
+        first_open,
+        proven.value("Clusters", ended["count"]),
+        Digest(proven.digest("Clusters", ended["checkpoint"])),
+    )
+
+
+async def raise_epoch(session: Session, cluster: ClusterId, author: PrivateKey) -> int:
+    """Gives a cluster new keys from the next link on; the new epoch.
+
+    Raises:
+        TransactionReverted: the author is neither the cluster's owner nor the guardian, or too many epochs are open.
+    """
+    clusters = session.contracts["Clusters"]
+    sent = await session.sender(author).send(clusters.address, clusters.encode("raise_epoch", cluster))
+    raised = clusters.events(sent.logs, "EpochRaised")
+    return int(raised[0]["epoch"])

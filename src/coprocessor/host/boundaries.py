@@ -1,0 +1,277 @@
+"""The ends of older keys: checkpoints kept and served, boundaries signed by a quorum, epochs closed (PROTOCOL 8.4).
+
+Rules:
+1. A checkpoint is on the disk before its boundary is offered to anybody, so that what the chain names can be had.
+2. A receipt must end at the boundary, and be final, before the older epochs are closed.
+3. Where an epoch waits for its end and nobody sends anything, a member appends an empty link: judging and re-encryption
+   go on with links alone. It is void, and costs its sender the gas.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from coprocessor.chain.errors import TransactionReverted
+from coprocessor.codec import cbor
+from coprocessor.crypto.secp256k1 import recover_address
+from coprocessor.durable.points import PersistPoint
+from coprocessor.enclave import messages as m
+from coprocessor.enclave.checkpoint import MAX_CHECKPOINT, MAX_MANIFEST, MAX_PIECE, Manifest
+from coprocessor.enclave.epochs import DEVELOPMENT_GRACE_SECONDS, GRACE_SECONDS
+from coprocessor.host.enclave_process import EnclaveProcess
+from coprocessor.host.feed import ChainFeed
+from coprocessor.host.link_feed import LinkFeed
+from coprocessor.host.settler import TURN_SECONDS, turn_of
+from coprocessor.host.worker_options import Surroundings
+from coprocessor.protocol import layout
+from coprocessor.protocol.statements import Boundary
+from coprocessor.values.errors import CoprocessorError, MalformedInput, PeerUnreachable
+from coprocessor.values.identities import Digest, StateRoot, WorkerId, from_hex, to_hex
+
+__all__ = ["KEPT_CHECKPOINTS", "Boundaries", "CheckpointFolder", "KeptCheckpoint"]
+
+_log = logging.getLogger("coprocessor.host")
+
+KEPT_CHECKPOINTS = 3
+"""The newest ones that a host keeps."""
+
+IDLE_SECONDS = 3.0
+"""How long an inbox is quiet before a member appends an empty link (rule 3)."""
+
+_EPOCH, _QUORUM, _FIRST_OPEN = 1, 2, 8
+_RAISED = 4
+_BOUNDARY_FIELDS = ("epoch", "count", "inbox_head", "root", "checkpoint")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCheckpoint:
+    """A manifest as its enclave encoded it, and the sealed pieces."""
+
+    manifest: bytes
+    pieces: tuple[bytes, ...]
+
+
+class CheckpointFolder:
+    """Checkpoints on a host's disk, by digest; nothing in them is readable here."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._folder = around.options.data / "checkpoints"
+        self._disk = around.options.disk
+
+    def keep(self, digest: bytes, checkpoint: KeptCheckpoint) -> None:
+        """Writes one, whole and durable, and drops the oldest ones. Raises DiskFailed."""
+        content = cbor.dumps([checkpoint.manifest, list(checkpoint.pieces)])
+        self._disk.replace(PersistPoint.WORKER_CHECKPOINT, self._path(digest), content)
+        kept = sorted(self._folder.glob("*.checkpoint"), key=lambda path: path.stat().st_mtime_ns)
+        for old in kept[:-KEPT_CHECKPOINTS]:
+            old.unlink(missing_ok=True)
+
+    def find(self, digest: bytes) -> KeptCheckpoint | None:
+        """The one with this digest, or None where it is not here or damaged."""
+        try:
+            plain = cbor.loads(self._path(digest).read_bytes(), 2 * MAX_CHECKPOINT)
+        except (OSError, MalformedInput):
+            return None
+        match plain:
+            case [bytes(manifest), [*pieces]] if all(type(piece) is bytes for piece in pieces):
+                return KeptCheckpoint(manifest, tuple(pieces))
+        return None
+
+    def _path(self, digest: bytes) -> Path:
+        return self._folder / f"{digest.hex()}.checkpoint"
+
+
+class Boundaries:
+    """One worker's part in ending epochs."""
+
+    def __init__(self, around: Surroundings, enclave: EnclaveProcess, links: LinkFeed, worker: WorkerId) -> None:
+        self._around = around
+        self._enclave = enclave
+        self._links = links
+        self._worker = worker
+        self._folder = CheckpointFolder(around)
+        self._pieces: list[bytes] = []
+        self._reached: dict[int, m.BoundaryReached] = {}
+        self._quiet_since: tuple[int, float] = (-1, 0.0)
+
+    # ---- what the enclave says
+
+    def note_piece(self, notice: m.CheckpointPiece) -> None:
+        """A piece of the checkpoint that is being made."""
+        if notice.index == 0:
+            self._pieces.clear()
+        self._pieces.append(notice.sealed)
+
+    def note_reached(self, notice: m.BoundaryReached) -> None:
+        """A boundary; its checkpoint goes to the disk first (rule 1). Raises DiskFailed."""
+        self._folder.keep(notice.checkpoint, KeptCheckpoint(notice.manifest, tuple(self._pieces)))
+        self._pieces.clear()
+        self._reached[notice.count] = notice
+        if notice.count not in self._links.boundaries:  # rule 2
+            self._links.boundaries.append(notice.count)
+
+    # ---- what other members ask
+
+    def signed(self, epoch: int, count: int) -> m.BoundaryReached | None:
+        """This enclave's word on a boundary, or None."""
+        found = self._reached.get(count)
+        return found if found is not None and found.epoch == epoch else None
+
+    def checkpoint(self, digest: bytes) -> KeptCheckpoint | None:
+        """A checkpoint by its digest, or None."""
+        return self._folder.find(digest)
+
+    # ---- beginning from a checkpoint
+
+    async def restore(self, feed: ChainFeed) -> int:
+        """Gives a fresh enclave the checkpoint that the chain names, where older epochs are closed (PROTOCOL 8.5); how
+        many links it then has behind it.
+
+        Raises:
+            PeerUnreachable: nobody has it (``checkpoint.nowhere``).
+            EnclaveRefused: it is another one.
+        """
+        around = self._around
+        ended = await around.contract("Clusters").read("boundaries", around.cluster)
+        epoch, count, digest = ended[0], ended[1], ended[4]
+        if epoch == 0:
+            return 0
+        head = await feed.advance()
+        slots = [layout.cluster_boundary(around.cluster, field) for field in _BOUNDARY_FIELDS]
+        await feed.prove({"Clusters": slots}, head.number)
+        kept = self._folder.find(digest) or await self._fetch(digest)
+        for piece in kept.pieces:
+            await self._enclave.request(m.RestorePiece(piece), m.PieceTaken)
+        await self._enclave.request(m.Restore(kept.manifest), m.Restored)
+        self._folder.keep(digest, kept)
+        self._links.begin_at(count)
+        _log.info("worker: begins after %d links, with checkpoint %s", count, to_hex(digest))
+        return int(count)
+
+    async def _fetch(self, digest: bytes) -> KeptCheckpoint:
+        registry = self._around.contract("Registry")
+        members = await self._members()
+        failure = PeerUnreachable(
+            "checkpoint.nowhere",
+            f"no member has checkpoint {to_hex(digest)}",
+            f"{len(members)} members were asked",
+            "start one that was a member when the older epochs were closed",
+        )
+        for worker in members:
+            endpoint = str(await registry.read("endpoints", worker)).rstrip("/")
+            try:
+                url = f"{endpoint}/v1/checkpoint?digest={to_hex(digest)}"
+                return await self._download(url)
+            except CoprocessorError as error:
+                _log.info("worker: member %s gives no checkpoint: %s", to_hex(worker), error)
+        raise failure
+
+    async def _download(self, url: str) -> KeptCheckpoint:
+        peers = self._around.peers
+        manifest = await peers.get_bytes(url)
+        if len(manifest) > MAX_MANIFEST:
+            raise MalformedInput("checkpoint.manifest", f"{url} answers with {len(manifest)} bytes")
+        pieces = []
+        for index in range(len(Manifest.decode(manifest).pieces)):
+            piece = await peers.get_bytes(f"{url}&piece={index}")
+            if len(piece) > MAX_PIECE + 64:
+                raise MalformedInput("checkpoint.piece", f"{url} answers with {len(piece)} bytes")
+            pieces.append(piece)
+        return KeptCheckpoint(manifest, tuple(pieces))
+
+    async def _members(self) -> list[WorkerId]:
+        """Workers that ever joined, as the chain tells; those that left simply do not answer."""
+        around, clusters = self._around, self._around.contract("Clusters")
+        head = await around.node.block("finalized")
+        last = 0 if head is None else head.number
+        topics = [clusters.interface.event("Joined").topic, around.cluster]
+        joined = clusters.events(await around.node.logs([clusters.address], topics, 0, last), "Joined")
+        return list(dict.fromkeys(WorkerId(event["worker"]) for event in joined if event["worker"] != self._worker))
+
+    # ---- ending epochs
+
+    async def step(self, executed: int, settled_block: int) -> bool:
+        """Closes older epochs, or helps them to their end, where that is due; whether anything was sent.
+
+        Raises:
+            PeerUnreachable: too few members sign (``boundary.quorum``).
+            TransactionReverted, TransactionFailed, ChainUnreachable, RpcError: the chain does not take it.
+        """
+        around = self._around
+        cluster = await around.contract("Clusters").read("clusters", around.cluster)
+        if cluster[_FIRST_OPEN] >= cluster[_EPOCH]:
+            return False
+        reached = [one for one in self._reached.values() if one.epoch == cluster[_EPOCH]]
+        for boundary in sorted(reached, key=lambda one: -one.count):
+            receipt = around.store.receipt_of_link(boundary.count - 1)
+            if receipt is not None and receipt.to == boundary.count and receipt.final_block <= settled_block:
+                if not self._is_my_turn(boundary.count):
+                    return False
+                return await self._close(boundary, receipt.number, cluster[_QUORUM])
+        return not reached and await self._append_empty(executed, cluster[_EPOCH])
+
+    async def _close(self, reached: m.BoundaryReached, receipt: int, quorum: int) -> bool:
+        clusters = self._around.contract("Clusters")
+        statement = Boundary(
+            self._around.network_id,
+            self._around.cluster,
+            reached.epoch,
+            reached.count,
+            Digest(reached.inbox_head),
+            StateRoot(reached.root),
+            Digest(reached.checkpoint),
+        )
+        digest = statement.digest(self._around.network.configuration.chain_id, clusters.address)
+        found = {recover_address(digest, reached.signature): reached.signature}
+        for worker in sorted(self._links.members - {self._worker}) if quorum > 1 else []:
+            if len(found) >= quorum:
+                break
+            endpoint = str(await self._around.contract("Registry").read("endpoints", worker)).rstrip("/")
+            try:
+                url = f"{endpoint}/v1/boundary?epoch={reached.epoch}&count={reached.count}"
+                answer = await self._around.peers.get_json(url)
+                signature = from_hex(answer["signature"], 65, "signature")
+                if from_hex(answer["checkpoint"], 32, "checkpoint") == reached.checkpoint:
+                    found[recover_address(digest, signature)] = signature
+            except (CoprocessorError, KeyError, TypeError) as error:
+                _log.info("worker: member %s signs no boundary: %s", to_hex(worker), error)
+        if len(found) < quorum:
+            raise PeerUnreachable(
+                "boundary.quorum",
+                f"{len(found)} members sign the boundary after {reached.count} links, {quorum} are needed",
+                next="wait, or start more workers",
+            )
+        call = clusters.encode("close_epochs", statement, receipt, [found[signer] for signer in sorted(found)])
+        try:
+            await self._around.sender.send(clusters.address, call)
+        except TransactionReverted as error:
+            if error.reason != "clusters: epoch":  # another member was first
+                raise
+            return False
+        _log.info("worker: closed the epochs before %d after %d links", reached.epoch, reached.count)
+        return True
+
+    async def _append_empty(self, executed: int, epoch: int) -> bool:
+        """An empty link where nothing else comes and the grace of older inputs is over (rule 3)."""
+        if self._quiet_since[0] != executed or executed < self._links.count:
+            self._quiet_since = (executed, time.monotonic())
+            return False
+        if time.monotonic() - self._quiet_since[1] < IDLE_SECONDS or not self._is_my_turn(executed):
+            return False
+        around = self._around
+        raised = (await around.contract("Clusters").read("epochs", around.cluster, epoch))[_RAISED]
+        head = await around.node.block("latest")
+        development = around.network.configuration.development
+        grace = DEVELOPMENT_GRACE_SECONDS if development else GRACE_SECONDS
+        if head is None or max(head.timestamp, int(time.time())) <= raised + grace:
+            return False
+        inbox = around.contract("Inbox")
+        await around.sender.send(inbox.address, inbox.encode("submit", around.cluster, 0, 0, b""))
+        return True
+
+    def _is_my_turn(self, count: int) -> bool:
+        waited = time.monotonic() - self._quiet_since[1]
+        return waited >= TURN_SECONDS * turn_of(self._worker, self._links.members, count)

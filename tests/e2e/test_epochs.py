@@ -1,0 +1,58 @@
+"""New keys for a running cluster: nothing is lost meanwhile, older epochs are closed, a newcomer begins at the boundary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import COUNTER, fund
+from tests.support.live import LiveNetwork, phat, running_network, wait_until, worker_process, write_key
+from tests.support.node import RpcClient
+
+GRACE_SECONDS = 60  # longer than that of development networks
+
+
+@pytest.fixture(scope="module")
+def rotating(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveNetwork]:
+    with running_network(tmp_path_factory.mktemp("epochs") / "net") as network:
+        yield network
+
+
+def let_time_pass(network: LiveNetwork) -> None:
+    rpc = RpcClient(network.hints["rpc"])
+    rpc.call("evm_increaseTime", GRACE_SECONDS)
+    rpc.call("evm_mine")
+
+
+def test_keys_change_and_the_older_ones_are_closed(rotating: LiveNetwork, tmp_path: Path) -> None:
+    where = ("--network", str(rotating.folder))
+    program = str(phat("deploy", str(COUNTER), "--arg", "start=5", *where)["program"])
+    assert phat("call", program, "add", "1", *where)["result"] == 6
+    raised = phat("epoch", "raise", *where)
+    assert (raised["present"], raised["first_open"]) == (2, 1)
+    assert phat("query", program, "get", *where)["result"] == 6
+    assert phat("call", program, "add", "1", *where)["result"] == 7
+    let_time_pass(rotating)
+    wait_until(lambda: phat("epoch", *where)["first_open"] == 2)  # a member appends a link where nobody else does
+    closed = phat("epoch", *where)
+    assert [epoch["open"] for epoch in closed["epochs"]] == [False, True]
+    assert phat("query", program, "get", *where)["result"] == 7
+    assert phat("call", program, "add", "1", *where)["result"] == 8
+
+    operator = write_key(tmp_path / "operator.key", b"\x37" * 32)
+    fund(rotating, operator)
+    with worker_process(rotating.file, operator, tmp_path / "late"):
+
+        def late() -> dict[str, object]:
+            workers = [one for one in rotating.processes("worker") if one["pid"] is not None]
+            return next((one for one in workers if one["pid"] != rotating_pid), {})
+
+        rotating_pid = rotating.processes("worker")[0]["pid"]
+        wait_until(lambda: "running" in str(late().get("state", "")), 120)
+        log = (tmp_path / "late.log").read_text()
+        assert f"begins after {closed['boundary_links']} links" in log
+        assert phat("call", program, "add", "1", *where)["result"] == 9
+        own, other = (one["state"] for one in rotating.processes("worker"))
+        assert own == other
