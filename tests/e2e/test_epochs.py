@@ -1,4 +1,4 @@
-"""New keys for a running cluster: nothing is lost meanwhile, older epochs are closed, a newcomer begins at the boundary."""
+"""New keys for a running cluster: nothing is lost meanwhile, older ones are closed, a newcomer begins at the end."""
 
 from __future__ import annotations
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from coprocessor.chain.development import development_keys
 from coprocessor.client.session import Session
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.protocol import layout
 from coprocessor.values.errors import CallerMisuse
 from coprocessor.values.identities import ClusterId, Digest, to_hex
 
-__all__ = ["ClusterEpochs", "EpochRecord", "look_at_epochs", "raise_epoch"]
+__all__ = ["ClusterEpochs", "EpochRecord", "look_at_epochs", "owner_key", "raise_epoch"]
 
 _MAX_SHOWN = 64
 
@@ -75,6 +76,12 @@ async def look_at_epochs(session: Session, cluster: ClusterId) -> ClusterEpochs:
         proven.value("Clusters", ended["count"]),
         Digest(proven.digest("Clusters", ended["checkpoint"])),
     )
+
+
+async def owner_key(session: Session, cluster: ClusterId) -> PrivateKey | None:
+    """The cluster owner's key, where that is one of the development chain's public ones; else None."""
+    owner = (await session.contracts["Clusters"].read("clusters", cluster))[0]
+    return next((key for key in development_keys() if key.address == owner), None)
 
 
 async def raise_epoch(session: Session, cluster: ClusterId, author: PrivateKey) -> int:

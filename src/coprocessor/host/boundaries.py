@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from coprocessor.chain.errors import TransactionReverted
@@ -244,7 +244,7 @@ class Boundaries:
                 f"{len(found)} members sign the boundary after {reached.count} links, {quorum} are needed",
                 next="wait, or start more workers",
             )
-        call = clusters.encode("close_epochs", statement, receipt, [found[signer] for signer in sorted(found)])
+        call = clusters.encode("close_epochs", astuple(statement), receipt, [found[signer] for signer in sorted(found)])
         try:
             await self._around.sender.send(clusters.address, call)
         except TransactionReverted as error:

@@ -32,7 +32,16 @@ STOP_SECONDS = 5.0
 """How long an enclave may take to stop before it is ended."""
 
 _PREFIX = 4
-_NOTICES = (m.LinkExecuted, m.NeedCode, m.InputKeySigned, m.KeepCache, m.Halted)
+_NOTICES = (
+    m.BoundaryReached,
+    m.CheckpointPiece,
+    m.Halted,
+    m.InputKeySigned,
+    m.KeepCache,
+    m.LinkExecuted,
+    m.NeedCode,
+    m.NeedKeys,
+)
 _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "TMPDIR")
 
 

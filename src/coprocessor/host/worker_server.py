@@ -74,6 +74,8 @@ class WorkerServer:
             web.get("/v1/receipt", taking(self._receipt, "link", "number", "cluster")),
             web.post("/v1/receipt", taking(self._sign_receipt)),
             web.get("/v1/input-key", taking(self._input_key, "program", "epoch")),
+            web.get("/v1/boundary", taking(self._boundary, "epoch", "count")),
+            web.get("/v1/checkpoint", taking(self._checkpoint, "digest", "piece")),
             web.get("/v1/status", taking(self._status)),
             web.get("/network.json", taking(self._network)),
         ]

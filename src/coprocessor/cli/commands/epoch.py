@@ -11,7 +11,7 @@ import time
 from coprocessor.cli.options import add_author, add_network
 from coprocessor.cli.screen import Screen
 from coprocessor.cli.session import run_on_network
-from coprocessor.client.epochs import ClusterEpochs, look_at_epochs, raise_epoch
+from coprocessor.client.epochs import ClusterEpochs, look_at_epochs, owner_key, raise_epoch
 from coprocessor.client.network import AsyncNetwork
 from coprocessor.client.status import look_at
 from coprocessor.values.errors import CallerMisuse, PeerUnreachable
@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     async def work(net: AsyncNetwork) -> int:
         cluster = await _cluster(net, arguments.cluster)
         if arguments.action == "raise":
-            epoch = await raise_epoch(net.session, cluster, net.author)
+            author = net.author if arguments.key else await owner_key(net.session, cluster) or net.author
+            epoch = await raise_epoch(net.session, cluster, author)
             screen.say(f"epoch {epoch} begins with the next link")
             await _wait(net, cluster, epoch, arguments.wait, screen)
         epochs = await look_at_epochs(net.session, cluster)
