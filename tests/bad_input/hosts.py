@@ -13,6 +13,7 @@ from aiohttp import web
 
 from coprocessor.chain.development import development_keys
 from coprocessor.enclave import messages as m
+from coprocessor.host.boundaries import KeptCheckpoint
 from coprocessor.host.enclave_process import EnclaveRefused
 from coprocessor.host.gatekeeper import GatekeeperHost
 from coprocessor.host.gatekeeper_options import GatekeeperOptions
@@ -25,6 +26,8 @@ from coprocessor.values.identities import NetworkId
 from tests.fuzz.targets_enclave import Scene
 from tests.host.test_store import executed, receipt
 from tests.support.fake_chain import CLUSTER
+
+_DIGEST = b"\x11" * 32
 
 __all__ = ["Hosts", "served_gatekeeper", "served_worker"]
 
@@ -59,6 +62,12 @@ class NoNews:
         self.enrolment = self.links = None
         self.courier = SimpleNamespace(signed_key=lambda program, epoch: (bytes(32), bytes(65)) if epoch == 1 else None)
         self.settled = SimpleNamespace(links=5, receipts=1)
+        reached = m.BoundaryReached(2, 5, bytes(32), bytes(32), _DIGEST, b"manifest", bytes(65))
+        kept = KeptCheckpoint(b"manifest", (b"piece",))
+        self.boundaries = SimpleNamespace(
+            signed=lambda epoch, count: reached if (epoch, count) == (2, 5) else None,
+            checkpoint=lambda digest: kept if digest == _DIGEST else None,
+        )
 
     async def wait_for_news(self, seconds: float) -> None:
         return None

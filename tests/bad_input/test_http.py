@@ -32,6 +32,8 @@ EXAMPLES: dict[str, dict[str, str]] = {
     "GET /v1/outputs": {"link": "5", "cluster": "0x" + CLUSTER.hex()},
     "GET /v1/receipt": {"link": "5", "cluster": "0x" + CLUSTER.hex(), "number": "0"},
     "GET /v1/input-key": {"program": DIGEST, "epoch": "1"},
+    "GET /v1/boundary": {"epoch": "2", "count": "5"},
+    "GET /v1/checkpoint": {"digest": DIGEST, "piece": "0"},
 }
 """A valid query of each route that takes parameters."""
 
