@@ -19,7 +19,7 @@ from coprocessor.devnode.options import NodeOptions
 from coprocessor.devnode.seals import load_sealer
 from coprocessor.durable.disk import PLAIN_DISK, Disk
 from coprocessor.durable.points import PersistPoint
-from coprocessor.host.ceremony import Ceremony, CeremonyFile
+from coprocessor.host.ceremony import CeremonyFile, FirstCommittee, KeptCeremony
 from coprocessor.host.store import Store
 from coprocessor.host.up_state import UpState
 from coprocessor.values.identities import Address, ClusterId, Digest, NetworkId
@@ -154,13 +154,13 @@ def _sealer(folder: Path) -> str | None:
     return f"key of {len(load_sealer(path, False).address)} bytes" if path.exists() else None
 
 
-def _ceremony(number: int) -> Ceremony:
+def _ceremony(number: int) -> KeptCeremony:
     member = GatekeeperMember(Address(b"o" * 20), Address(b"s" * 20), b"k" * 32, Digest(bytes([number]) * 32))
-    return Ceremony(NetworkId(b"n" * 32), 1, (member,), b"g" * 65, b"m" * 96, (b"h" * 96,), b"e" * 65)
+    return KeptCeremony(FirstCommittee(NetworkId(b"n" * 32), 1, (member,), b"g" * 65), b"share" * 20, is_done=True)
 
 
 def _save_ceremony(folder: Path, disk: Disk) -> None:
-    CeremonyFile(folder / "gatekeeper.json", disk).save(_ceremony(1), b"share" * 20)
+    CeremonyFile(folder / "gatekeeper.json", disk).save(_ceremony(1))
 
 
 def _journal(folder: Path, disk: Disk = PLAIN_DISK) -> Journal:

@@ -168,7 +168,7 @@ def write_everything(folder: Path) -> list[str]:
     acts: list[Callable[[], object]] = [
         lambda: state.keep("a", 2),
         lambda: write_key_file(folder / "key"),
-        lambda: CeremonyFile(folder / "gatekeeper.json").save(_ceremony(1), b"share"),
+        lambda: CeremonyFile(folder / "gatekeeper.json").save(_ceremony(1)),
         lambda: Store(folder / "cache.sqlite", NETWORK, CLUSTER).close(),
         lambda: open_chain(folder),
         lambda: locked_folder(folder).__enter__(),

@@ -49,10 +49,15 @@ class RunningHosts:
     peers: PeerClient
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     workers: list[str] = field(default_factory=list)
-    gatekeeper: str = ""
+    gatekeepers: list[str] = field(default_factory=list)
     cluster: ClusterId = field(default_factory=lambda: ClusterId(bytes(32)))
     contracts: NetworkContracts = field(init=False)
     network: Network = field(init=False)
+
+    @property
+    def gatekeeper(self) -> str:
+        """URL of the first one."""
+        return self.gatekeepers[0]
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of a coroutine on the hosts' loop."""
@@ -102,24 +107,30 @@ class RunningHosts:
         self.tasks.append(task)
         return await ready, task
 
-    async def begin(self, workers: int, quorum: int) -> None:
-        """Contracts, genesis, cluster, workers."""
+    async def begin_gatekeepers(self, members: int = 1, threshold: int = 1) -> None:
+        """Contracts, gatekeepers, genesis; their key ceremony is under way."""
         options = await provision.development_options(self.node, self.sender.address)
         configuration = await deploy_contracts(self.node, self.sender, 0, options)
         self.contracts = NetworkContracts.of(self.node, configuration)
         text = network_to_json(Network(configuration, ()), {"rpc": self.rpc_url})
-        gatekeeper = GatekeeperOptions(
-            text, development_keys()[GATEKEEPER], self.folder / "gatekeeper", poll_seconds=0.05
-        )
-        self.gatekeeper, _ = await self._start(GatekeeperHost(gatekeeper))
-        await self.until(self.gatekeeper, step="awaiting genesis")
+        for at in range(members):
+            folder = self.folder / (f"gatekeeper-{at}" if members > 1 else "gatekeeper")
+            key = development_keys()[GATEKEEPER - at]
+            url, _ = await self._start(GatekeeperHost(GatekeeperOptions(text, key, folder, poll_seconds=0.05)))
+            self.gatekeepers.append(url)
+        for url in self.gatekeepers:
+            await self.until(url, step="awaiting genesis")
         self.network = await provision.hold_genesis(
-            self.peers, [self.gatekeeper], 1, self.sender, self.node, configuration
+            self.peers, self.gatekeepers, threshold, self.sender, self.node, configuration
         )
+
+    async def begin(self, workers: int, quorum: int) -> None:
+        """A network with one gatekeeper: cluster, workers."""
+        await self.begin_gatekeepers()
         runtime = compute_runtime_id(engine_version(), (guest_digest(),))
         terms = ClusterTerms(runtime, quorum=quorum, fast_quorum=quorum)
         self.cluster = await create_cluster(self.sender, self.contracts["Clusters"], terms)
-        hints = {"rpc": self.rpc_url, "cluster": to_hex(self.cluster), "gatekeepers": [self.gatekeeper]}
+        hints = {"rpc": self.rpc_url, "cluster": to_hex(self.cluster), "gatekeepers": self.gatekeepers}
         self.file.write_text(network_to_json(self.network, hints))
         for at in range(workers):
             url, _ = await self.start_worker(f"worker-{at}", FIRST_WORKER - at)
@@ -145,6 +156,21 @@ def _is_reached(value: Any, wanted: Any) -> bool:
 @contextmanager
 def running_hosts(folder: Path, rpc_url: str, workers: int = 1, quorum: int = 1) -> Iterator[RunningHosts]:
     """A network on the node at ``rpc_url`` until the block ends."""
+    with _running(folder, rpc_url) as hosts:
+        hosts.run(hosts.begin(workers, quorum))
+        yield hosts
+
+
+@contextmanager
+def running_committee(folder: Path, rpc_url: str, members: int, threshold: int) -> Iterator[RunningHosts]:
+    """Gatekeepers alone, in their key ceremony."""
+    with _running(folder, rpc_url) as hosts:
+        hosts.run(hosts.begin_gatekeepers(members, threshold))
+        yield hosts
+
+
+@contextmanager
+def _running(folder: Path, rpc_url: str) -> Iterator[RunningHosts]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -153,7 +179,6 @@ def running_hosts(folder: Path, rpc_url: str, workers: int = 1, quorum: int = 1)
     sender = TransactionSender(node, development_keys()[DEPLOYER])
     hosts = RunningHosts(folder, rpc_url, loop, node, sender, PeerClient())
     try:
-        hosts.run(hosts.begin(workers, quorum))
         yield hosts
     finally:
         hosts.run(hosts.end())

@@ -1,0 +1,121 @@
+"""Five gatekeepers with a threshold of three, in processes of their own: who may die, and what goes on."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import COUNTER, fund
+from tests.support.live import (
+    LiveNetwork,
+    get_json,
+    phat,
+    running_network,
+    wait_until,
+    worker_process,
+    write_key,
+)
+
+
+class Gatekeepers:
+    """The committee of a network that runs; the dead stay dead until they are let go."""
+
+    def __init__(self, network: LiveNetwork) -> None:
+        self.network = network
+        self.urls: list[str] = network.hints["gatekeepers"]
+        self._locks: dict[int, int] = {}
+
+    def kill(self, *members: int) -> None:
+        """Ends hosts and enclaves; their folders are held, so that ``phat up`` tries in vain to start them again."""
+        for at in members:
+            os.kill(get_json(f"{self.urls[at]}/v1/status")["pid"], signal.SIGKILL)
+            lock = os.open(self.network.folder / f"gatekeeper-{at}" / "lock", os.O_RDWR)
+            self._locks[at] = lock
+            wait_until(lambda lock=lock: _is_locked(lock))
+
+    def let_go(self, *members: int) -> None:
+        """The folders can be used again."""
+        for at in members or tuple(self._locks):
+            os.close(self._locks.pop(at))
+
+    def answering(self) -> int:
+        """As ``phat status`` counts them."""
+        return int(self.network.status()["committee"]["answering"])
+
+
+def _is_locked(lock: int) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def gatekeepers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gatekeepers]:
+    folder = tmp_path_factory.mktemp("gatekeepers") / "net"
+    with running_network(folder, "--gatekeepers", "5", "--workers", "1") as network:
+        committee = Gatekeepers(network)
+        try:
+            yield committee
+        finally:
+            committee.let_go()
+
+
+@contextmanager
+def newcomer(gatekeepers: Gatekeepers, folder: Path, seed: int) -> Iterator[str]:
+    """A stranger's worker; its URL."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    operator = write_key(folder / f"{seed}.key", bytes(31) + bytes((seed,)))
+    fund(gatekeepers.network, operator)
+    with worker_process(gatekeepers.network.file, operator, folder / f"worker-{seed}", "--listen", address):
+        yield f"http://{address}"
+
+
+def status_of(url: str) -> dict[str, Any]:
+    """A worker's status; empty while it starts."""
+    try:
+        return get_json(f"{url}/v1/status")
+    except OSError:
+        return {}
+
+
+def test_two_of_five_may_die_unnoticed_and_three_stop_nothing_that_runs(
+    gatekeepers: Gatekeepers, tmp_path: Path
+) -> None:
+    where = ("--network", str(gatekeepers.network.folder))
+    assert gatekeepers.network.status()["committee"] == {"threshold": 3, "members": 5, "answering": 5}
+    shares = [get_json(f"{url}/v1/status")["has_share"] for url in gatekeepers.urls]
+    assert shares == [True] * 5
+    program = str(phat("deploy", str(COUNTER), "--arg", "start=5", *where)["program"])
+
+    gatekeepers.kill(1, 3)
+    assert gatekeepers.answering() == 3
+    assert phat("call", program, "add", "1", *where)["result"] == 6
+    assert phat("query", program, "get", *where)["result"] == 6
+    with newcomer(gatekeepers, tmp_path, 1) as url:
+        wait_until(lambda: status_of(url).get("has_keys"))
+
+    gatekeepers.kill(0)
+    assert phat("call", program, "add", "1", *where)["result"] == 7
+    assert phat("query", program, "get", *where)["result"] == 7
+    with newcomer(gatekeepers, tmp_path, 2) as url:
+        wait_until(lambda: (status_of(url).get("waiting") or {}).get("code") == "gatekeepers.too_few")
+        waiting = status_of(url)
+        assert not waiting["has_keys"]
+        assert "2 of 5 gatekeepers" in waiting["waiting"]["what"]
+        assert all(gatekeepers.urls[at] in waiting["waiting"]["why"] for at in (0, 1, 3))
+
+        gatekeepers.let_go(0)
+        wait_until(lambda: status_of(url).get("has_keys"))
+    healed = get_json(f"{gatekeepers.urls[0]}/v1/status")
+    assert (healed["state"], healed["has_share"]) == ("running", True)

@@ -1,0 +1,61 @@
+"""Three gatekeeper hosts with real enclaves and a real node; one of them is killed at every step of the ceremony."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coprocessor.host import gatekeeper, key_ceremony
+from coprocessor.host.ceremony import CeremonyFile
+from coprocessor.host.enclave_process import EnclaveDied
+from coprocessor.host.key_ceremony import CeremonyCourier
+from coprocessor.values.identities import ZERO_DIGEST
+from tests.host.running import SECONDS, running_committee
+from tests.support.node import run_dev_node
+
+VICTIM = 1
+PLACES = ("after saying 1", "before saying 2", "after saying 3", "before saying 4", "after saying 4")
+"""The cores die at every place in ``tests/enclave/test_committee.py``; here hosts, files and the chain take part."""
+
+
+class Killer:
+    """Ends the victim's enclave, once at each place."""
+
+    def __init__(self) -> None:
+        self.places: list[str] = []
+
+    def at(self, place: str, courier: CeremonyCourier) -> None:
+        """A place of the victim's; the enclave dies at the first visit."""
+        if courier._index == VICTIM and place in PLACES and place not in self.places:
+            self.places.append(place)
+            courier._enclave.kill()
+            raise EnclaveDied("killed by a test")
+
+
+def test_a_gatekeeper_killed_at_every_step_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killer, post = Killer(), CeremonyCourier._post
+
+    async def killing_post(self: CeremonyCourier, session: Any, kind: int, data: bytes) -> bool:
+        killer.at(f"before saying {kind}", self)
+        said = await post(self, session, kind, data)
+        if said:
+            killer.at(f"after saying {kind}", self)
+        return said
+
+    monkeypatch.setattr(gatekeeper, "_RESTART_SECONDS", 0.05)
+    monkeypatch.setattr(key_ceremony, "QUIET_SECONDS", SECONDS)  # nobody is left out for being slow
+    monkeypatch.setattr(CeremonyCourier, "_post", killing_post)
+    with run_dev_node() as node, running_committee(tmp_path, node.url, members=3, threshold=2) as hosts:
+
+        async def go() -> None:
+            for url in hosts.gatekeepers:
+                status = await hosts.until(url, step="running", has_share=True)
+                assert (status["threshold"], status["members"]) == (2, 3)
+            assert await hosts.contracts["Gatekeeping"].read("master_key_hash") != ZERO_DIGEST
+
+        hosts.run(go())
+    assert tuple(killer.places) == PLACES
+    kept = [CeremonyFile(tmp_path / f"gatekeeper-{at}" / "gatekeeper.json").load() for at in range(3)]
+    assert all(one is not None and one.is_done and one.has_share for one in kept)
