@@ -5,10 +5,12 @@
 #   make bench BENCH="--only commands,gas --quick"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test golden bench check contracts guest lock install clean
+.PHONY: help demo test golden fuzz bench check contracts guest lock install clean
 
 PYTHON ?=
 VENV ?= .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
+FUZZ_RUNS ?= 100000
+FUZZ ?=
 PYTEST ?= -n 2 --dist loadfile
 BENCH ?=
 
@@ -23,10 +25,12 @@ COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes
 BOOTSTRAP := $(VENV)/.installed-bootstrap
 RUNTIME := $(VENV)/.installed-runtime
 DEVELOPMENT := $(VENV)/.installed-development
+FUZZER := $(VENV)/.installed-fuzz
 
 help:
 	@echo "make demo       run the auction end to end: deploy, sealed bids, a killed worker, a verified receipt"
 	@echo "make test       all tests"
+	@echo "make fuzz       fuzz every parser and verifier, guided by coverage; FUZZ_RUNS=100000 executions each, FUZZ=\"NAME ...\""
 	@echo "make bench      measure this machine; results and plots go to bench/results"
 	@echo "make golden     the golden corpus of guest programs under every setting (about 15 minutes)"
 	@echo "make check      lint and types"
@@ -41,6 +45,10 @@ demo: $(RUNTIME)
 
 test: $(DEVELOPMENT)
 	@$(BIN)/python -m pytest $(PYTEST)
+
+# What it finds goes to tests/fuzz/corpus, which the tests replay.
+fuzz: $(FUZZER)
+	@FUZZ_RUNS=$(FUZZ_RUNS) nice -n 10 $(BIN)/python -m tests.fuzz.run --keep $(FUZZ)
 
 bench: $(DEVELOPMENT)
 	@$(BIN)/python -m bench $(BENCH)
@@ -66,6 +74,7 @@ lock: $(BOOTSTRAP)
 	@$(COMPILE) pyproject.toml --group dev --group test-tools --output-file requirements-dev.lock
 	@$(COMPILE) --group bootstrap --constraints requirements-dev.lock --output-file requirements-bootstrap.lock
 	@$(COMPILE) --group build --output-file requirements-build.lock
+	@$(COMPILE) --group fuzz --output-file requirements-fuzz.lock
 
 clean:
 	rm -rf .venv .venv-* .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
@@ -97,4 +106,8 @@ $(RUNTIME): $(BOOTSTRAP) requirements.lock pyproject.toml
 
 $(DEVELOPMENT): $(RUNTIME) requirements-dev.lock
 	@$(INSTALL) --only-binary :all: --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(FUZZER): $(DEVELOPMENT) requirements-fuzz.lock
+	@$(INSTALL) --only-binary :all: --require-hashes -r requirements-fuzz.lock
 	@touch $@

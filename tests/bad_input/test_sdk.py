@@ -23,6 +23,7 @@ from coprocessor.protocol.interface import parse_interface
 from coprocessor.values.errors import CallerMisuse, CoprocessorError
 from coprocessor.values.identities import Address, ClusterId, CodeHash
 from tests.protocol import samples
+from tests.support.error_codes import LISTED_CODES
 
 INTERFACE = {
     "abi": 1, "language": "python", "name": "X",
@@ -138,6 +139,7 @@ def test_every_parameter(owner: type | None, method: str, parameter: inspect.Par
         with pytest.raises(CoprocessorError) as caught:
             finish(call(*positional, **named))
         assert caught.value.family in ("misuse", "malformed"), (value, caught.value)
+        assert caught.value.code in LISTED_CODES
 
 
 def subject_owner(owner: type | None, method: str, name: str) -> type | None:

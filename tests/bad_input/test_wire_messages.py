@@ -31,6 +31,7 @@ from coprocessor.sandbox.native_stack import run_on_guest_stack
 from coprocessor.values.errors import MalformedInput
 from tests.fuzz.targets_enclave import Scene, answer
 from tests.fuzz.targets_sandbox import _requests as executor_requests
+from tests.support.error_codes import LISTED_CODES
 from tests.support.record_mutation import extremes, ill_typed, sample
 
 TABLES: dict[str, RecordTable] = {
@@ -115,6 +116,7 @@ def test_a_worker_answers_everything(scene: Scene) -> None:
     for what, message in cases(scene.requests(), m.WORKER_REQUESTS):
         core = scene.worker.core
         replies = answer(core, message, m.WORKER_REPLIES)
+        check_code(replies[0])
         assert isinstance(replies[0], m.Failure | m.Answer) or is_plausible(message), f"{what}: {replies[0]!r:.200}"
         count += 1
     assert count > 400
@@ -126,10 +128,18 @@ def test_a_gatekeeper_answers_everything(scene: Scene) -> None:
     count = 0
     for what, message in cases(scene.gatekeeper_requests(), m.GATEKEEPER_REQUESTS):
         replies = answer(scene.stage.gatekeeper, message, m.GATEKEEPER_REPLIES)
+        check_code(replies[0])
         assert isinstance(replies[0], m.Failure) or is_plausible(message), f"{what}: {replies[0]!r:.200}"
         count += 1
     assert count > 300
     assert isinstance(scene.stage.gatekeeper.handle(m.GiveTicket(bytes(32), 0))[0], m.TicketGiven)
+
+
+def check_code(reply: Any) -> None:
+    """Whatever an enclave refuses with is listed."""
+    failure = reply.failure if isinstance(reply, m.Answer) else reply
+    if isinstance(failure, m.Failure):
+        assert failure.code in LISTED_CODES, failure
 
 
 def is_plausible(message: Any) -> bool:

@@ -47,6 +47,7 @@ ANSWERS: dict[str, tuple[tuple[Any, ...], Any]] = {
     "balance": ((bytes(20),), "0xde0b6b3a7640000"),
     "transaction_count": ((bytes(20),), "0x3"),
     "call": ((bytes(20), b""), HASH),
+    "next_timestamp": ((), "0x" + "00" * 28 + "65000000"),
     "estimate_gas": ((bytes(20), b"", bytes(20)), "0x5208"),
     "priority_fee": ((), "0x1"),
     "send_raw": ((b"\x02",), HASH),

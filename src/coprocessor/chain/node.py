@@ -227,8 +227,8 @@ class Node:
         Asked by simulating the creation of a contract whose code is TIMESTAMP, so every node can answer.
         """
         answer = await self.call(None, _TIMESTAMP_CODE, "pending")
-        if len(answer) != 32:
-            raise ResponseMalformed("eth_call", f"a timestamp has 32 bytes, not {len(answer)}")
+        if len(answer) != 32 or any(answer[:24]):
+            raise ResponseMalformed("eth_call", "a timestamp has 32 bytes, of which the first 24 are zero")
         return int.from_bytes(answer, "big")
 
     async def estimate_gas(self, to: bytes | None, data: bytes, sender: bytes, value: int = 0) -> int:
