@@ -20,6 +20,7 @@ from coprocessor.protocol.queries import QueryReply, seal_query
 from coprocessor.protocol.statements import Boundary
 from coprocessor.sandbox.engine import Engine
 from coprocessor.values.errors import EvidenceRefused
+from coprocessor.values.identities import Digest
 from tests.enclave.stage import RUNTIME, Worker, ask, refusal
 from tests.enclave.test_worker import ALICE, BOB, RELAYER, Counter
 from tests.support.fake_chain import CHAIN_ID, CLUSTER
@@ -239,6 +240,26 @@ def test_keys_of_closed_epochs_are_erased_and_released_to_nobody(cluster: Rotati
     late.take_keys(2)
 
 
+def test_a_worker_that_lags_keeps_closed_keys_until_no_link_needs_them(cluster: Rotating) -> None:
+    """A host that shows the closing before the links would else make its enclave void what the others ran."""
+    cluster.raise_epoch()
+    lagging = cluster.newcomer(b"lagging", [1, 2])
+    ask(lagging.core, cluster.code)
+    lagging.follow()
+    cluster.submit(cluster.seal_to(1))
+    cluster.let_grace_pass()
+    cluster.submit(cluster.seal_to(2))
+    cluster.worker.follow()
+    cluster.close(cluster.boundary()[0])
+    ask_first_open(cluster, lagging)
+    lagging.follow()
+    assert lagging.status().state_root == cluster.worker.status().state_root
+    core = lagging.core._cluster
+    assert core is not None
+    assert core._epochs.keys(1) is None
+    assert all(one.epoch == 2 for program in core._programs.in_order() for one in program.epochs)
+
+
 def test_a_newcomer_begins_at_the_boundary_and_goes_on_alike(cluster: Rotating) -> None:
     for author in (ALICE, BOB):
         cluster.submit(cluster.seal_to(1, author))
@@ -296,6 +317,20 @@ def closed(cluster: Rotating) -> tuple[Rotating, m.BoundaryReached, list[bytes]]
     reached, pieces = cluster.boundary()
     cluster.close(reached)
     return cluster, reached, pieces
+
+
+def test_an_inbox_proof_from_before_the_checkpoint_is_forgotten(
+    closed: tuple[Rotating, m.BoundaryReached, list[bytes]],
+) -> None:
+    cluster, reached, pieces = closed
+    newcomer = cluster.newcomer(b"newcomer", [2])
+    replay = newcomer.core._cluster._replay  # type: ignore[union-attr]
+    replay.set_target(1, Digest(bytes(31) + b"\x01"))
+    cluster.restore(newcomer, reached, pieces)
+    cluster.submit(cluster.seal_to(2, BOB))
+    for member in (cluster.worker, newcomer):
+        member.follow()
+    assert newcomer.status().state_root == cluster.worker.status().state_root
 
 
 @pytest.mark.parametrize("field", ["count", "root", "head", "epoch", "cluster"])

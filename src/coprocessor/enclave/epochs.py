@@ -4,7 +4,8 @@ Rules enforced:
 1. keys, members and quorum change exactly at the epoch's link; what is sealed to an older epoch opens until its grace
    is over, judged by the link's timestamp, so that replicas agree (PROTOCOL 8.3);
 2. receipts cover links of one epoch (PROTOCOL 7.2);
-3. the keys of closed epochs are erased (PROTOCOL 8.4).
+3. the keys of closed epochs are erased (PROTOCOL 8.4), once no link to come can need them: a worker that lags behind the
+   closing must not judge otherwise than those that did not.
 """
 
 from __future__ import annotations
@@ -55,6 +56,11 @@ class Epochs:
     def has_keys(self) -> bool:
         """Keys of any epoch are held."""
         return bool(self._keys)
+
+    @property
+    def oldest_held(self) -> int:
+        """The oldest epoch whose keys are held; 0 without keys."""
+        return min(self._keys, default=0)
 
     def hold(self, keys: ClusterKeys) -> None:
         """Keeps released keys."""
@@ -109,9 +115,15 @@ class Epochs:
             )
         return epoch
 
-    def erase(self, first_open: int) -> bool:
-        """Forgets the keys of closed epochs (rule 3); whether there were any."""
-        closed = [epoch for epoch in self._keys if epoch < min(first_open, self.current)]
+    def erase(self, first_open: int, timestamp: int) -> bool:
+        """Forgets the keys of closed epochs (rule 3); whether there were any.
+
+        Args:
+            first_open: the oldest epoch that is not closed.
+            timestamp: of the newest executed link, seconds; none to come is older.
+        """
+        needed = self.acceptable(timestamp)
+        closed = [epoch for epoch in self._keys if epoch < min(first_open, self.current) and epoch not in needed]
         for epoch in closed:
             del self._keys[epoch]
         return bool(closed)

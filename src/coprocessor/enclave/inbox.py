@@ -59,6 +59,8 @@ class InboxReplay:
             raise CallerMisuse("inbox.begun", "links were given before the checkpoint", next="start another process")
         self._head = self._proven_head = head
         self._proven_count = count
+        if self._target is not None and self._target[0] < count:  # proven before the checkpoint was
+            self._target = None
         self._settle()
 
     def set_target(self, count: int, head: Digest) -> None:

@@ -190,6 +190,7 @@ class _Cluster:
         )
         self._asked_epoch = 0
         self._boundary_epoch = 1
+        self._executed_time = 0  # timestamp of the newest executed link
         self._pieces = Pieces()
         self._asked_code: CodeHash | None = None
         self._halted: CoprocessorError | None = None
@@ -235,13 +236,14 @@ class _Cluster:
             self._compare_settled(self.view.value("Settlement", settled), self.view.digest("Settlement", root))
         first_open = layout.cluster_field(self._id, "first_open")
         if ("Clusters", first_open) in proven:
-            self._erase(self.view.value("Clusters", first_open))
+            self._erase()
         return [m.ProofAccepted(message.block_number)]
 
-    def _erase(self, first_open: int) -> None:
-        """Forgets all keys of epochs that the chain has closed (PROTOCOL 8.4)."""
-        if self._epochs.erase(first_open):
-            self._programs.change(lambda program: program.without_epochs_before(first_open))
+    def _erase(self) -> None:
+        """Forgets the keys of epochs that the chain has closed, and that no link to come can need (PROTOCOL 8.4)."""
+        if self._epochs.erase(self._first_open(), self._executed_time):
+            oldest = self._epochs.oldest_held
+            self._programs.change(lambda program: program.without_epochs_before(oldest))
 
     def _compare_settled(self, count: int, root: bytes) -> None:
         try:
@@ -300,6 +302,8 @@ class _Cluster:
             return [m.NeedCode(missing)]
         applied = self._transition.apply(proven)
         self._replay.take()
+        self._executed_time = proven.link.timestamp
+        self._erase()
         root = self._state.root(self._epochs.current, proven.link.index + 1)
         self._history.append(root, proven.head, applied.leaves)
         notices: list[Any] = [m.LinkExecuted(proven.link.index, proven.head, root, applied.outputs)]
