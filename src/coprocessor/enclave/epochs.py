@@ -4,8 +4,8 @@ Rules enforced:
 1. keys, members and quorum change exactly at the epoch's link; what is sealed to an older epoch opens until its grace
    is over, judged by the link's timestamp, so that replicas agree (PROTOCOL 8.3);
 2. receipts cover links of one epoch (PROTOCOL 7.2);
-3. the keys of closed epochs are erased (PROTOCOL 8.4), once no link to come can need them: a worker that lags behind the
-   closing must not judge otherwise than those that did not.
+3. the keys of closed epochs are erased (PROTOCOL 8.4), once no link to come can need them: a worker that lags behind
+   the closing must not judge otherwise than those that did not.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ Rules enforced:
 2. admission: evidence fits the network's policy, and checkpoint and newest block of the newcomer are on this
    enclave's own finalised chain (PROTOCOL 1.2);
 3. tickets: over a recent finalised block of this enclave's chain and the asker's nonce (PROTOCOL 2.4);
-4. release: keys of epochs that are begun and not closed, only to a current, unrevoked, unexpired member, against a fresh ticket that serves
-   once, sealed to its admitted key, one release to each admission (PROTOCOL 8.2).
+4. release: of each epoch that has begun and is not closed, only to a current, unrevoked, unexpired member, against a
+   fresh ticket that serves once, sealed to its admitted key, one release to each admission (PROTOCOL 8.2).
 
 Development networks keep the share in a file of the host, sealed to platform and measurement, together with the
 gatekeeper's own keys, so that a restart goes on (PROTOCOL 9.5).
