@@ -48,6 +48,10 @@ class RecordTable:
         """Names of the accepted messages."""
         return frozenset(self._records)
 
+    def extended(self, *records: type) -> RecordTable:
+        """This table with further messages."""
+        return RecordTable((*self._records.values(), *records), self._maximum)
+
     def encode(self, record: Any) -> bytes:
         """The wire form of ``record``. Raises CallerMisuse for a record outside the table or too long."""
         if self._records.get(type(record).__name__) is not type(record):

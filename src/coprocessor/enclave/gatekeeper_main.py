@@ -6,7 +6,7 @@ import os
 
 from coprocessor.enclave.gatekeeper import GatekeeperCore, GatekeeperSurroundings
 from coprocessor.enclave.loop import serve
-from coprocessor.enclave.messages import GATEKEEPER_REPLIES, GATEKEEPER_REQUESTS
+from coprocessor.enclave.messages import GATEKEEPER_REPLIES, GATEKEEPER_REQUESTS, simulated
 from coprocessor.enclave.process import read_start
 
 __all__ = ["main"]
@@ -21,7 +21,10 @@ def main() -> None:
         platform=start.platform,
         simulated=start.attester.is_simulated,
     )
-    serve(start.channel, GatekeeperCore(surroundings), start.attester, GATEKEEPER_REQUESTS, GATEKEEPER_REPLIES)
+    tables = (GATEKEEPER_REQUESTS, GATEKEEPER_REPLIES)
+    if start.attester.is_simulated:
+        tables = (simulated(GATEKEEPER_REQUESTS), simulated(GATEKEEPER_REPLIES))
+    serve(start.channel, GatekeeperCore(surroundings), start.attester, *tables)
 
 
 if __name__ == "__main__":

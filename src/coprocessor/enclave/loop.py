@@ -15,6 +15,7 @@ from coprocessor.attestation.report_data import ReportClaims
 from coprocessor.attesters.attester import Attester
 from coprocessor.codec.records import RecordTable
 from coprocessor.enclave import messages as m
+from coprocessor.enclave.memory import collect_memory
 from coprocessor.sandbox.framing import read_frame, write_frame
 from coprocessor.values.errors import CoprocessorError
 
@@ -69,7 +70,12 @@ def _serve(channel: socket.socket, core: Core, attester: Attester, requests: Rec
         if isinstance(message, m.Stop):
             _send(channel, [m.Ready()], replies)
             return
-        answers = [_attest(core, attester)] if isinstance(message, m.Attest) else core.handle(message)
+        if isinstance(message, m.Attest):
+            answers: list[Any] = [_attest(core, attester)]
+        elif isinstance(message, m.DumpMemory):
+            answers = [_dump(core, attester)]
+        else:
+            answers = core.handle(message)
         _send(channel, answers, replies)
         idle = False
 
@@ -81,6 +87,17 @@ def _attest(core: Core, attester: Attester) -> m.Attested | m.Failure:
     except CoprocessorError as error:
         return m.Failure(error.code, error.what, error.why, error.next)
     return m.Attested(encode_evidence(evidence), claims.checkpoint_hash, claims.block_number, claims.block_hash)
+
+
+def _dump(core: Core, attester: Attester) -> m.MemoryDump | m.Failure:
+    """Everything in memory, on simulated hardware; a core on it boots for networks that allow simulation alone."""
+    try:
+        core.claims()
+    except CoprocessorError as error:
+        return m.Failure(error.code, error.what, error.why, error.next)
+    if not attester.is_simulated:
+        return m.Failure("enclave.no_dump", "real hardware tells nobody what it holds", "", "")
+    return m.MemoryDump(collect_memory(core))
 
 
 def _send(channel: socket.socket, answers: list[Any], replies: RecordTable) -> None:

@@ -2,7 +2,8 @@
 
 Every message is a frozen record with one canonical encoding (``codec.records``); the loop carries them length-prefixed
 (four bytes, big-endian) over a local socket. There is no message by which a host could give the enclave time or entropy
-(PROTOCOL 2.5; a test compares the tables), and none that returns a secret.
+(PROTOCOL 2.5; a test compares the tables), and none that returns a secret, except to tests: processes on simulated
+hardware, whose memory whoever owns the machine reads anyway, know one message more (``simulated``).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ __all__ = [
     "ChainProof",
     "CheckpointPiece",
     "Code",
+    "DumpMemory",
     "Failure",
     "Genesis",
     "GenesisSigned",
@@ -49,6 +51,7 @@ __all__ = [
     "Links",
     "LinksAccepted",
     "MakeReceipt",
+    "MemoryDump",
     "NeedCode",
     "NeedKeys",
     "Partials",
@@ -72,6 +75,7 @@ __all__ = [
     "TicketRequested",
     "Tickets",
     "TranscriptEntry",
+    "simulated",
 ]
 
 MAX_MESSAGE = 128 * 1024 * 1024
@@ -691,3 +695,23 @@ GATEKEEPER_REQUESTS = RecordTable(
 GATEKEEPER_REPLIES = RecordTable(
     (*_COMMON_REPLIES, GenesisSigned, CeremonyStep, AdmissionSigned, TicketGiven, Released), MAX_MESSAGE
 )
+
+
+# ---- simulated hardware alone
+
+
+@dataclass(frozen=True, slots=True)
+class DumpMemory:
+    """Tell all that the core holds: an attack for tests (``enclave.memory``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryDump:
+    """Every byte string and large number of the core's memory."""
+
+    values: tuple[bytes, ...]
+
+
+def simulated(table: RecordTable) -> RecordTable:
+    """A core's table of requests or replies as a process on simulated hardware has it."""
+    return table.extended(DumpMemory, MemoryDump)

@@ -9,7 +9,7 @@ from typing import Any
 
 from coprocessor.enclave.executor_port import ExecutorDied
 from coprocessor.enclave.loop import serve
-from coprocessor.enclave.messages import WORKER_REPLIES, WORKER_REQUESTS
+from coprocessor.enclave.messages import WORKER_REPLIES, WORKER_REQUESTS, simulated
 from coprocessor.enclave.process import read_start
 from coprocessor.enclave.worker import WorkerCore, WorkerSurroundings
 from coprocessor.sandbox import supervisor
@@ -74,8 +74,11 @@ def main() -> None:
         platform=start.platform,
         simulated=start.attester.is_simulated,
     )
+    tables = (WORKER_REQUESTS, WORKER_REPLIES)
+    if start.attester.is_simulated:
+        tables = (simulated(WORKER_REQUESTS), simulated(WORKER_REPLIES))
     try:
-        serve(start.channel, WorkerCore(surroundings), start.attester, WORKER_REQUESTS, WORKER_REPLIES)
+        serve(start.channel, WorkerCore(surroundings), start.attester, *tables)
     finally:
         port.close()
 
