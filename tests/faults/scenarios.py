@@ -13,6 +13,7 @@ from coprocessor.chain.keyfile import load_key_file, write_key_file
 from coprocessor.client import guest_cache
 from coprocessor.client.journal import Journal
 from coprocessor.client.private_code import Opening, read_opening, write_opening
+from coprocessor.client.unfinished import Plan, deployment_note
 from coprocessor.devnode.chain import Chain, Dropped
 from coprocessor.devnode.database import Database
 from coprocessor.devnode.options import NodeOptions
@@ -22,11 +23,11 @@ from coprocessor.durable.points import PersistPoint
 from coprocessor.host.ceremony import CeremonyFile, FirstCommittee, KeptCeremony
 from coprocessor.host.store import Store
 from coprocessor.host.up_state import UpState
-from coprocessor.values.identities import Address, ClusterId, Digest, NetworkId
+from coprocessor.values.identities import Address, ClusterId, CodeHash, Digest, NetworkId
 from tests.devnode.contract import wallet
 from tests.host.test_store import CLUSTER, NETWORK, executed, receipt
 
-__all__ = ["SCENARIOS", "Scenario", "dump_database", "open_chain"]
+__all__ = ["SCENARIOS", "Scenario", "dump_database", "kept_ceremony", "open_chain"]
 
 GENESIS_TIME = 1_700_000_000
 TARGET = "0x" + "77" * 20
@@ -154,13 +155,14 @@ def _sealer(folder: Path) -> str | None:
     return f"key of {len(load_sealer(path, False).address)} bytes" if path.exists() else None
 
 
-def _ceremony(number: int) -> KeptCeremony:
-    member = GatekeeperMember(Address(b"o" * 20), Address(b"s" * 20), b"k" * 32, Digest(bytes([number]) * 32))
-    return KeptCeremony(FirstCommittee(NetworkId(b"n" * 32), 1, (member,), b"g" * 65), b"share" * 20, is_done=True)
+def kept_ceremony(sealed: bytes) -> KeptCeremony:
+    """What a gatekeeper keeps, with any blob."""
+    member = GatekeeperMember(Address(b"o" * 20), Address(b"s" * 20), b"k" * 32, Digest(b"d" * 32))
+    return KeptCeremony(FirstCommittee(NetworkId(b"n" * 32), 1, (member,), b"g" * 65), sealed)
 
 
 def _save_ceremony(folder: Path, disk: Disk) -> None:
-    CeremonyFile(folder / "gatekeeper.json", disk).save(_ceremony(1))
+    CeremonyFile(folder / "gatekeeper.json", disk).update(sealed=b"share", is_done=True, has_share=True)
 
 
 def _journal(folder: Path, disk: Disk = PLAIN_DISK) -> Journal:
@@ -174,6 +176,16 @@ def _remember(folder: Path, disk: Disk) -> None:
 def _write_opening(folder: Path, disk: Disk) -> None:
     if not (folder / "opening").exists():
         write_opening(folder / "opening", Opening(Digest(b"c" * 32), b"s" * 32), disk)
+
+
+def _begin_deployment(folder: Path, disk: Disk) -> None:
+    plan = Plan(Address(b"o" * 20), CodeHash(b"h" * 32), ClusterId(b"c" * 32), (), b"arguments", 7)
+    with deployment_note(folder, plan, disk):
+        pass
+
+
+def _notes(folder: Path) -> list[int]:
+    return [path.stat().st_size for path in folder.glob("unfinished/*") if not path.suffix]
 
 
 def _on_store(work: Callable[[Store], object], max_bytes: int = 1 << 30) -> Callable[[Path, Disk], None]:
@@ -213,7 +225,9 @@ SCENARIOS = {
     PersistPoint.UP_GENESIS: _whole_file(PersistPoint.UP_GENESIS),
     PersistPoint.UP_NETWORK: _whole_file(PersistPoint.UP_NETWORK),
     PersistPoint.GATEKEEPER_SHARE: Scenario(
-        _nothing, _save_ceremony, lambda folder: CeremonyFile(folder / "gatekeeper.json").load()
+        lambda folder: CeremonyFile(folder / "gatekeeper.json").save(kept_ceremony(b"secret of the ceremony")),
+        _save_ceremony,
+        lambda folder: CeremonyFile(folder / "gatekeeper.json").load()
     ),
     PersistPoint.WORKER_CHECKPOINT: _whole_file(PersistPoint.WORKER_CHECKPOINT),
     PersistPoint.WORKER_NATIVE_CODE: _whole_file(PersistPoint.WORKER_NATIVE_CODE),
@@ -223,6 +237,9 @@ SCENARIOS = {
         lambda folder: guest_cache._read(folder / "guests" / "a.native"),
     ),
     PersistPoint.CLIENT_RECEIPT: _whole_file(PersistPoint.CLIENT_RECEIPT),
+    PersistPoint.CLIENT_DEPLOYMENT: Scenario(
+        _nothing, _begin_deployment, _notes
+    ),
     PersistPoint.CLIENT_OPENING: Scenario(
         _nothing,
         _write_opening,

@@ -19,7 +19,7 @@ from coprocessor.host.store import Store
 from coprocessor.host.up_state import UpState
 from coprocessor.protocol.genesis import network_to_json
 from coprocessor.values.errors import CoprocessorError
-from tests.faults.scenarios import _ceremony
+from tests.faults.scenarios import kept_ceremony
 from tests.host.test_store import CLUSTER, NETWORK, executed, receipt
 from tests.protocol.samples import make_network
 
@@ -39,7 +39,7 @@ def spoiled(content: bytes, rng: random.Random) -> list[bytes]:
 
 FILES: dict[str, tuple[Callable[[Path], object], Callable[[Path], Any], set[str]]] = {
     "share": (
-        lambda path: CeremonyFile(path).save(_ceremony(1), b"share" * 20),
+        lambda path: CeremonyFile(path).save(kept_ceremony(b"share" * 20)),
         lambda path: CeremonyFile(path).load(),
         {"gatekeeper.file"},
     ),

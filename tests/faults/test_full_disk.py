@@ -33,7 +33,7 @@ from coprocessor.values.errors import CallerMisuse
 from coprocessor.values.identities import Address, ClusterId
 from tests.devnode.contract import wallet
 from tests.faults import children
-from tests.faults.scenarios import TARGET, _ceremony, _mine_some, _submit, dump_database, open_chain
+from tests.faults.scenarios import TARGET, _mine_some, _submit, dump_database, kept_ceremony, open_chain
 from tests.host.test_store import CLUSTER, NETWORK, executed
 from tests.support.node import RpcFailure, run_dev_node
 
@@ -168,7 +168,7 @@ def write_everything(folder: Path) -> list[str]:
     acts: list[Callable[[], object]] = [
         lambda: state.keep("a", 2),
         lambda: write_key_file(folder / "key"),
-        lambda: CeremonyFile(folder / "gatekeeper.json").save(_ceremony(1)),
+        lambda: CeremonyFile(folder / "gatekeeper.json").save(kept_ceremony(b"share")),
         lambda: Store(folder / "cache.sqlite", NETWORK, CLUSTER).close(),
         lambda: open_chain(folder),
         lambda: locked_folder(folder).__enter__(),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,13 @@ from typing import Any
 from coprocessor.chain.code import publish_code
 from coprocessor.client.arguments import check_fields
 from coprocessor.client.chain_state import wait_for
+from coprocessor.client.instantiation import instantiate
+from coprocessor.client.journal import author_folder
 from coprocessor.client.private_code import Instance, Opening, SealedPackage, seal_arguments, seal_package
 from coprocessor.client.programs import InputKey
 from coprocessor.client.session import Session, SettledReceipt
 from coprocessor.client.settled import fetch_settled_output, find_settled_receipt
+from coprocessor.client.unfinished import Note, Plan, deployment_note
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.protocol.interface import Interface, parse_interface
 from coprocessor.protocol.outputs import Status
@@ -37,7 +42,8 @@ class DeployOptions:
 
     Args:
         cluster: 32 bytes, or None for the one that the network's file hints at.
-        salt: 32 bytes that separate instances of one owner and code; random where None.
+        salt: 32 bytes that separate instances of one owner and code; random where None, and then a deployment that was
+            cut short goes on when it is asked for again (``client.unfinished``).
         callees: programs of the same cluster that it may call (PROTOCOL 5.4).
         fuel: limit of the constructor.
         timeout: seconds to wait until it runs.
@@ -116,6 +122,7 @@ async def deploy(
 
     Raises:
         GuestFailed: the code cannot be loaded there, or the constructor failed (``deploy.failed``).
+        PeerUnreachable: its outcome is not known yet (``deploy.timeout``); the same deployment again goes on with it.
         CallerMisuse: arguments do not fit (``interface.argument``).
     """
     arguments = init if isinstance(init, bytes) else encode_init(parse_interface(package.interface), init)
@@ -129,19 +136,30 @@ async def deploy(
         sealed = seal_package(session.network_id, package, owner, cluster, code_key)
     published = encode_package(package) if sealed is None else sealed.code.encode()
     code_hash = await publish_code(sender, programs, published)
-    salt = options.salt if options.salt is not None else secrets.token_bytes(32)
-    if code_key is not None:
-        instance = Instance(owner.address, code_hash, cluster, salt, _FROZEN)
-        arguments = seal_arguments(arguments, session.target.network, instance, code_key)
-    call = programs.encode(
-        "instantiate", code_hash, cluster, salt, _FROZEN, list(options.callees), arguments, options.fuel
-    )
-    sent = await sender.send(programs.address, call)
-    program = ProgramId(programs.events(sent.logs, "Instantiated")[0]["program"])
-    link = int(session.contracts["Inbox"].events(sent.logs, "Link")[0]["index"])
-    await _check_constructor(session, program, cluster, link, options.timeout)
+    plan = Plan(owner.address, code_hash, cluster, options.callees, arguments, options.fuel)
+    with _note(session, plan, options.salt, is_sealed=code_key is not None) as note:
+        instance = Instance(owner.address, code_hash, cluster, note.salt, _FROZEN)
+        if code_key is not None:
+            arguments = seal_arguments(arguments, session.target.network, instance, code_key)
+        call = programs.encode(
+            "instantiate", code_hash, cluster, note.salt, _FROZEN, list(options.callees), arguments, options.fuel
+        )
+        made = await instantiate(session, sender, call, instance, note.has_begun)
+        try:
+            await _check_constructor(session, made.program, cluster, made.link, options.timeout)
+        except GuestFailed:
+            note.end()
+            raise
+        note.end()
     opening = None if sealed is None else sealed.opening
-    return Deployment(program, code_hash, cluster, link, sent.gas_used, _epoch(code_key), opening)
+    return Deployment(made.program, code_hash, cluster, made.link, made.gas, _epoch(code_key), opening)
+
+
+def _note(session: Session, plan: Plan, salt: bytes | None, is_sealed: bool) -> AbstractContextManager[Note]:
+    """What it goes by. Sealed arguments differ each time, so a deployment that was cut short is not known again."""
+    if salt is not None or is_sealed:
+        return contextlib.nullcontext(Note(salt or secrets.token_bytes(32)))
+    return deployment_note(author_folder(session.target), plan)
 
 
 def _epoch(code_key: InputKey | None) -> int:

@@ -17,7 +17,17 @@ from coprocessor.durable.errors import DiskFailed
 from coprocessor.durable.points import PersistPoint
 from coprocessor.values.identities import Address, ClusterId, to_hex
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "author_folder"]
+
+
+def author_folder(target: Target) -> Path:
+    """Where authors keep notes on a network: beside its file where that can be written to, else among the user's state
+    files."""
+    folder = target.folder
+    if folder is not None and os.access(folder, os.W_OK):
+        return folder
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "coprocessor" / target.id.hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +39,8 @@ class Journal:
 
     @staticmethod
     def of(target: Target, author: Address) -> Journal:
-        """Beside the network's file where that can be written to, else among the user's state files."""
-        folder = target.folder
-        if folder is None or not os.access(folder, os.W_OK):
-            state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-            folder = Path(state) / "coprocessor" / target.id.hex()
-        return Journal(folder / "authors" / f"{to_hex(author)}.jsonl")
+        """The author's, in ``author_folder``."""
+        return Journal(author_folder(target) / "authors" / f"{to_hex(author)}.jsonl")
 
     def remember(self, cluster: ClusterId, link: int, position: int, nonce: int) -> None:
         """Notes the nonce of the item at (link, position). A journal that cannot be written is no failure of a call."""

@@ -62,6 +62,15 @@ class Disk:
             _sync_folder(path.parent)
             return True
 
+    def remove(self, path: Path) -> None:
+        """Takes a file away, if it is there: gone as a whole, so no persist point of its own. Raises DiskFailed."""
+        try:
+            path.unlink(missing_ok=True)
+            if path.parent.exists():
+                _sync_folder(path.parent)
+        except OSError as error:
+            raise explain_os_error(path, error) from error
+
     def append(self, point: PersistPoint, path: Path, line: str) -> None:
         """Adds a line; one that a crash cut short is left alone on its own line. Raises DiskFailed."""
         with self._writing(point, path):

@@ -37,6 +37,8 @@ class PersistPoint(Enum):
     """A receipt file that somebody asked for."""
     CLIENT_OPENING = "client.opening"
     """What shows somebody the source of private code."""
+    CLIENT_DEPLOYMENT = "client.deployment"
+    """The salt of a program that is being made."""
     CLIENT_PROJECT = "client.project"
     """The files of a new project."""
 
