@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from coprocessor.chain.code import publish_code
 from coprocessor.chain.deployment import NetworkContracts, deploy_contracts
@@ -19,13 +16,13 @@ from coprocessor.chain.development import development_keys
 from coprocessor.chain.node import Node
 from coprocessor.chain.rpc import RpcClient
 from coprocessor.chain.sender import TransactionSender
-from coprocessor.devnode.transactions import decode_transaction
 from coprocessor.host import provision
 from coprocessor.host.up_state import UpState
 from coprocessor.protocol.genesis import compute_configuration_hash
 from coprocessor.values.identities import to_hex
 from tests.faults import children
 from tests.support.cutting_proxy import cutting_proxy
+from tests.support.killing import KillAtEachTransaction
 from tests.support.live import write_key
 from tests.support.node import run_dev_node
 
@@ -53,29 +50,6 @@ def deploy_everything(folder: Path, url: str) -> str:
             return f"{compute_configuration_hash(configuration).hex()} {cluster.hex()} {code.hex()}"
 
     return asyncio.run(go())
-
-
-class KillAtEachTransaction:
-    """A rule of the proxy: when a transaction first comes its sender dies unheard, the second time unanswered."""
-
-    def __init__(self, pid_file: Path) -> None:
-        self._pid_file = pid_file
-        self.unheard: set[int] = set()
-        self.unanswered: set[int] = set()
-
-    def __call__(self, request: Any, forward: Callable[[], bytes]) -> bytes | None:
-        if not isinstance(request, dict) or request["method"] != "eth_sendRawTransaction":
-            return forward()
-        nonce = decode_transaction(bytes.fromhex(request["params"][0][2:])).nonce
-        if nonce not in self.unheard:
-            self.unheard.add(nonce)
-        elif nonce not in self.unanswered:
-            self.unanswered.add(nonce)
-            forward()
-        else:
-            return forward()
-        os.kill(int(self._pid_file.read_text()), signal.SIGKILL)
-        return None
 
 
 def test_a_deployment_killed_at_every_transaction_makes_one_network(tmp_path: Path) -> None:
