@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from coprocessor.codec import cbor, rlp
+from coprocessor.codec import cbor, rlp, strict_json
 from coprocessor.values.errors import CoprocessorError
 
 __all__ = ["join_parts", "mutate", "split_parts"]
@@ -90,8 +90,8 @@ def _structural(data: bytes, source: random.Random) -> bytes | None:
     except CoprocessorError:
         pass
     try:
-        return json.dumps(_edited(json.loads(data), source, _JSON_VALUES)).encode()
-    except (ValueError, RecursionError):
+        return json.dumps(_edited(strict_json.loads(data), source, _JSON_VALUES)).encode()
+    except (ValueError, CoprocessorError):
         pass
     try:
         item = rlp.decode(data)

@@ -30,6 +30,7 @@ MAX_BATCH = 256
 """Calls sent in one HTTP request; longer batches are split."""
 
 _REVERT_NUMBER = 3
+_URL_HINT = "give a JSON-RPC URL such as http://127.0.0.1:8545"
 _REPEATED_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _WRITING_METHODS = ("eth_send", "evm_", "anvil_", "coproc_reorg")
 
@@ -87,7 +88,7 @@ class RpcClient:
 
     def __init__(self, url: str, options: RpcOptions | None = None) -> None:
         if not url.startswith(("http://", "https://")):
-            raise CallerMisuse("chain.url", f"{url!r} is no HTTP URL", next="give a JSON-RPC URL such as http://127.0.0.1:8545")
+            raise CallerMisuse("chain.url", f"{url!r} is no HTTP URL", next=_URL_HINT)
         self.url = url
         self._options = options or RpcOptions()
         self._session: aiohttp.ClientSession | None = None
@@ -186,6 +187,8 @@ class RpcClient:
                 if response.status != 200 and not content.lstrip().startswith((b"{", b"[")):
                     raise ResponseMalformed(method, f"HTTP status {response.status}")
                 return content
+        except aiohttp.InvalidURL as error:
+            raise CallerMisuse("chain.url", f"{self.url!r} is no HTTP URL", next=_URL_HINT) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ChainUnreachable(self.url, str(error) or type(error).__name__) from error
 
