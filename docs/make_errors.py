@@ -131,7 +131,7 @@ def _uses_of_call(call: ast.Call, constants: dict[str, str]) -> Iterator[Use]:
             named = {keyword.arg: keyword.value for keyword in call.keywords}
             what = named.get("what") or (rest[0] if rest else None)
             following = named.get("next") or (rest[2] if len(rest) > 2 else None)
-            yield Use(code, _FAMILIES.get(name, ""), _text(what), _text(following))
+            yield Use(code, _FAMILIES.get(name, ""), _text(what, constants), _text(following, constants))
 
 
 def _code(node: ast.expr, constants: dict[str, str]) -> str | None:
@@ -152,8 +152,10 @@ def _constants(tree: ast.Module) -> dict[str, str]:
     }
 
 
-def _text(node: ast.expr | None) -> str:
+def _text(node: ast.expr | None, constants: dict[str, str]) -> str:
     """The text of a literal, with ``…`` for what is only known at run time; nothing for other expressions."""
+    if isinstance(node, ast.Name):
+        return constants.get(node.id, "")
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
