@@ -3,7 +3,9 @@
 Rules:
 1. A checkpoint is on the disk before its boundary is offered to anybody, so that what the chain names can be had.
 2. A receipt must end at the boundary, and be final, before the older epochs are closed.
-3. Where an epoch waits for its end and nobody sends anything, a member appends an empty link: judging and re-encryption
+3. The checkpoint that the chain names is kept however many newer ones there are: newcomers begin there. What disk or
+   members give in its place is not shown to the enclave, so that one liar or bad byte cannot keep a newcomer out.
+4. Where an epoch waits for its end and nobody sends anything, a member appends an empty link: judging and re-encryption
    go on with links alone. It is void, and costs its sender the gas.
 """
 
@@ -16,7 +18,9 @@ from pathlib import Path
 
 from coprocessor.chain.errors import TransactionReverted
 from coprocessor.codec import cbor
+from coprocessor.crypto.hashing import sha256
 from coprocessor.crypto.secp256k1 import recover_address
+from coprocessor.durable.disk import Disk
 from coprocessor.durable.points import PersistPoint
 from coprocessor.enclave import messages as m
 from coprocessor.enclave.checkpoint import MAX_CHECKPOINT, MAX_MANIFEST, MAX_PIECE, Manifest
@@ -36,10 +40,10 @@ __all__ = ["KEPT_CHECKPOINTS", "Boundaries", "CheckpointFolder", "KeptCheckpoint
 _log = logging.getLogger("coprocessor.host")
 
 KEPT_CHECKPOINTS = 3
-"""The newest ones that a host keeps."""
+"""The newest ones that a host keeps, beside the one that the chain names."""
 
 IDLE_SECONDS = 3.0
-"""How long an inbox is quiet before a member appends an empty link (rule 3)."""
+"""How long an inbox is quiet before a member appends an empty link (rule 4)."""
 
 _EPOCH, _QUORUM, _FIRST_OPEN = 1, 2, 8
 _RAISED = 4
@@ -53,21 +57,31 @@ class KeptCheckpoint:
     manifest: bytes
     pieces: tuple[bytes, ...]
 
+    def has(self, digest: bytes) -> bool:
+        """Whether manifest and pieces are those of the checkpoint with this digest."""
+        if sha256(self.manifest) != digest:
+            return False
+        return Manifest.decode(self.manifest).pieces == tuple(sha256(piece) for piece in self.pieces)
+
 
 class CheckpointFolder:
     """Checkpoints on a host's disk, by digest; nothing in them is readable here."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._folder = around.options.data / "checkpoints"
-        self._disk = around.options.disk
+    def __init__(self, folder: Path, disk: Disk) -> None:
+        self._folder = folder
+        self._disk = disk
+        self.named: bytes | None = None
+        """Digest of the one that the chain names, as far as this host has seen."""
 
     def keep(self, digest: bytes, checkpoint: KeptCheckpoint) -> None:
-        """Writes one, whole and durable, and drops the oldest ones. Raises DiskFailed."""
+        """Writes one, whole and durable, and drops the oldest ones that are not named (rule 3). Raises DiskFailed."""
         content = cbor.dumps([checkpoint.manifest, list(checkpoint.pieces)])
         self._disk.replace(PersistPoint.WORKER_CHECKPOINT, self._path(digest), content)
         kept = sorted(self._folder.glob("*.checkpoint"), key=lambda path: path.stat().st_mtime_ns)
+        named = None if self.named is None else self._path(self.named)
         for old in kept[:-KEPT_CHECKPOINTS]:
-            old.unlink(missing_ok=True)
+            if old != named:
+                old.unlink(missing_ok=True)
 
     def find(self, digest: bytes) -> KeptCheckpoint | None:
         """The one with this digest, or None where it is not here or damaged."""
@@ -77,7 +91,8 @@ class CheckpointFolder:
             return None
         match plain:
             case [bytes(manifest), [*pieces]] if all(type(piece) is bytes for piece in pieces):
-                return KeptCheckpoint(manifest, tuple(pieces))
+                kept = KeptCheckpoint(manifest, tuple(pieces))
+                return kept if kept.has(digest) else None
         return None
 
     def _path(self, digest: bytes) -> Path:
@@ -92,7 +107,8 @@ class Boundaries:
         self._enclave = enclave
         self._links = links
         self._worker = worker
-        self._folder = CheckpointFolder(around)
+        self._folder = CheckpointFolder(around.options.data / "checkpoints", around.options.disk)
+        self._named_epoch = 0
         self._pieces: list[bytes] = []
         self._reached: dict[int, m.BoundaryReached] = {}
         self._quiet_since: tuple[int, float] = (-1, 0.0)
@@ -139,6 +155,7 @@ class Boundaries:
         epoch, count, digest = ended[0], ended[1], ended[4]
         if epoch == 0:
             return 0
+        self._folder.named, self._named_epoch = digest, epoch
         head = await feed.advance()
         slots = [layout.cluster_boundary(around.cluster, field) for field in _BOUNDARY_FIELDS]
         await feed.prove({"Clusters": slots}, head.number)
@@ -163,8 +180,10 @@ class Boundaries:
         for worker in members:
             endpoint = str(await registry.read("endpoints", worker)).rstrip("/")
             try:
-                url = f"{endpoint}/v1/checkpoint?digest={to_hex(digest)}"
-                return await self._download(url)
+                found = await self._download(f"{endpoint}/v1/checkpoint?digest={to_hex(digest)}")
+                if found.has(digest):
+                    return found
+                _log.warning("worker: member %s gives another checkpoint than it was asked for", to_hex(worker))
             except CoprocessorError as error:
                 _log.info("worker: member %s gives no checkpoint: %s", to_hex(worker), error)
         raise failure
@@ -202,6 +221,9 @@ class Boundaries:
         """
         around = self._around
         cluster = await around.contract("Clusters").read("clusters", around.cluster)
+        if cluster[_FIRST_OPEN] > max(1, self._named_epoch):
+            ended = await around.contract("Clusters").read("boundaries", around.cluster)
+            self._named_epoch, self._folder.named = ended[0], ended[4]
         if cluster[_FIRST_OPEN] >= cluster[_EPOCH]:
             return False
         reached = [one for one in self._reached.values() if one.epoch == cluster[_EPOCH]]
@@ -255,7 +277,7 @@ class Boundaries:
         return True
 
     async def _append_empty(self, executed: int, epoch: int) -> bool:
-        """An empty link where nothing else comes and the grace of older inputs is over (rule 3)."""
+        """An empty link where nothing else comes and the grace of older inputs is over (rule 4)."""
         if self._quiet_since[0] != executed or executed < self._links.count:
             self._quiet_since = (executed, time.monotonic())
             return False
