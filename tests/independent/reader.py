@@ -189,7 +189,7 @@ def read_items(payload: bytes, *claimed: int) -> list[tuple[int, int, int, bytes
             at += 2 + (size := int.from_bytes(payload[at : at + 2]))
             items.append((handle, fuel, high << 32 | low, payload[at - size : at]))
     sums = (len(items), sum(item[1] for item in items), sum(item[2] for item in items))
-    require(1 <= len(items) <= 1_024 and (*claimed, len(payload)) == (*sums, at), "not the claimed items")
+    require(len(items) <= 1_024 and (*claimed, len(payload)) == (*sums, at), "not the claimed items")
     return items
 
 def receipt_digest(chain_id: int, settlement: bytes, receipt: Receipt) -> bytes:
