@@ -44,14 +44,20 @@ class Read:
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
-    """Two workers; a program, commands, one that fails, new keys, a command under them."""
+    """Two workers; a program, commands, one that fails; a program that does not come up, a void command to it;
+    new keys, a command under them.
+    """
     folder = tmp_path_factory.mktemp("independent") / "net"
     with running_network(folder, "--workers", "2") as live:
         at = ("--network", str(folder))
-        program = phat("deploy", str(_ROOT / "examples/c_counter/counter.wasm"), "--arg", "start=40", *at)["program"]
+        deploy = ("deploy", str(_ROOT / "examples/c_counter/counter.wasm"), "--arg", "start=40", *at)
+        program = phat(*deploy)["program"]
         for by in range(_CALLS - 1):
             phat("call", program, "add", str(by), *at)
         phat("call", program, "add", "1", "--fuel", "3", *at, fails=True)
+        dead = re.search("0x[0-9a-f]{64}", phat(*deploy, "--fuel", "100", fails=True)["what"])
+        assert dead is not None
+        assert phat("call", dead[0], "add", "1", *at, fails=True)["error"]["code"] == "call.void"
         phat("epoch", "raise", *at)
         assert phat("call", program, "add", "9", *at)["result"] == 40 + sum(range(_CALLS - 1)) + 9
         workers = [process["endpoint"] for process in live.processes("worker")]
@@ -141,12 +147,12 @@ def test_the_whole_network_is_read(network: Read) -> None:
     table = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     assert list(table) == _SUBJECTS
     assert table["contracts"].startswith("8 with the pinned code")
-    assert table["cluster"] == "epoch 2, 2 members, 1 programs"
-    # Two epochs, two members, one program, calls before and after the new keys and one without enough fuel.
-    links = int(table["inbox"].split()[0])
-    assert links >= 2 + 2 + 1 + _CALLS + 1
+    assert table["cluster"] == "epoch 2, 2 members, 2 programs"
+    # Two epochs, two members, two programs; the calls, the void one, the one under new keys.
+    links = 2 + 2 + 2 + _CALLS + 1 + 1
+    assert table["inbox"].startswith(f"{links} links replayed")
     assert table["receipts"].endswith(f"over {links} links, signed by admitted members")
-    assert table["outputs"] == f"{1 + _CALLS + 1} under the settled roots, 1 of them public"
+    assert table["outputs"] == f"{2 + _CALLS + 1 + 1} under the settled roots, 3 of them public"
     assert int(table["proofs"].split()[0]) > 100
 
 
