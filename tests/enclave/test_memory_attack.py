@@ -140,8 +140,11 @@ def test_a_process_on_simulated_hardware_tells_once_it_has_booted(tmp_path: Path
     asyncio.run(asyncio.wait_for(go(), 60))
 
 
+_SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+
+
 def _is_scalar(value: bytes) -> bool:
-    return len(value) == 32 and 0 < int.from_bytes(value, "big") < 1 << 255
+    return len(value) == 32 and 0 < int.from_bytes(value, "big") < _SECP256K1_ORDER
 
 
 def test_real_hardware_tells_nobody() -> None:
