@@ -95,6 +95,7 @@ class TestNetwork:
     def __init__(self, evm: Evm) -> None:
         self.evm = evm
         self.deployer, self.guardian, self.stranger, *self.operators = evm.keys
+        self.proposer = self.operators[-1]
         self.configuration = digest("configuration")
         self.genesis = NetworkId(digest("genesis"))
         self.gatekeepers = [secret(f"gatekeeper/{index}") for index in range(3)]
@@ -110,7 +111,7 @@ class TestNetwork:
         }
         arguments: dict[str, Sequence[Any]] = {
             "Directory": [self.deployer.address],
-            "Gatekeeping": [self.deployer.address, PHASE_BLOCKS],
+            "Gatekeeping": [self.deployer.address, self.proposer.address, PHASE_BLOCKS],
             "Registry": [at["Gatekeeping"], self.guardian.address, at["Settlement"], self.deployer.address],
             "Clusters": [
                 *(at[name] for name in ("Registry", "Inbox", "Settlement", "Gatekeeping")),

@@ -31,7 +31,7 @@ Members = list[tuple[bytes, bytes, bytes, bytes]]
 @pytest.fixture
 def fresh(evm: Evm) -> Deployed:
     """A Gatekeeping of the first account, before `initialize`."""
-    return evm.deploy("Gatekeeping", evm.keys[0].address, PHASE_BLOCKS)
+    return evm.deploy("Gatekeeping", evm.keys[0].address, evm.keys[1].address, PHASE_BLOCKS)
 
 
 def members(count: int) -> Members:
@@ -103,7 +103,7 @@ def test_initialize_needs_every_members_signature(fresh: Deployed, network: Test
 
 def test_a_phase_has_blocks(evm: Evm) -> None:
     with pytest.raises(Reverted) as refused:
-        evm.deploy("Gatekeeping", evm.keys[0].address, 0)
+        evm.deploy("Gatekeeping", evm.keys[0].address, evm.keys[1].address, 0)
     assert refused.value.reason == "gatekeeping: phase"
 
 
@@ -189,7 +189,7 @@ def test_a_ceremony_without_an_outcome_begins_anew(evm: Evm) -> None:
     gatekeeping, first = network.gatekeeping, network.genesis
     opened = gatekeeping.read("opened")
     gatekeeping.refuses("gatekeeping: not a member", "reopen", sender=network.stranger.address)
-    while evm.block_number() < opened + 4 * PHASE_BLOCKS:
+    while evm.block_number() < opened + 5 * PHASE_BLOCKS:
         gatekeeping.refuses("gatekeeping: open", "reopen", sender=network.gatekeepers[1].address)
         evm.mine()
     mined = gatekeeping.send(network.deployer, "reopen")

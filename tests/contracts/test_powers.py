@@ -91,6 +91,8 @@ def _calls(network: TestNetwork) -> Calls:
         ("Clusters", "raise_epoch"): ([cluster.id], frozenset({deployer, guardian})),
         # the deployer is also the operator of the test's committee
         ("Gatekeeping", "post"): ([network.genesis, 0, 1, b"message"], frozenset({gatekeeper, deployer})),
+        ("Gatekeeping", "propose"): ([1, network.genesis_members()[:1]], frozenset({network.proposer.address})),
+        ("Gatekeeping", "propose_refresh"): ([], frozenset({*(key.address for key in network.gatekeepers), deployer})),
         ("Gatekeeping", "reopen"): ([], frozenset({*(key.address for key in network.gatekeepers), deployer})),
         ("Inbox", "append_system"): ([cluster.id, int(LinkKind.MEMBER), b"?"], frozenset({contracts["Clusters"]})),
         ("Fees", "reserve"): ([network.stranger.address, cluster.id, 0, 0], frozenset({contracts["Inbox"]})),

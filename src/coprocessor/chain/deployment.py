@@ -223,7 +223,7 @@ def _arguments(
     """Constructor arguments by their names: a contract's name, one of the people, or a setting."""
     known: dict[str, Any] = {name.lower(): address for name, address in addresses.items()}
     known |= {"deployer": deployer, "owner": deployer, "guardian": options.guardian}
-    known |= {"phase_blocks": options.phase_blocks}
+    known |= {"proposer": deployer, "phase_blocks": options.phase_blocks}
     return [known[name] for name in artifact.interface.constructor.names]
 
 

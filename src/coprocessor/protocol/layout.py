@@ -22,13 +22,18 @@ __all__ = [
     "cluster_epoch",
     "cluster_field",
     "cluster_member",
+    "gatekeeping_committee",
     "gatekeeping_genesis",
+    "gatekeeping_is_handover",
     "gatekeeping_master_key_hash",
     "gatekeeping_member",
     "gatekeeping_member_count",
+    "gatekeeping_next",
+    "gatekeeping_next_member",
     "gatekeeping_opened",
     "gatekeeping_phase_blocks",
     "gatekeeping_session",
+    "gatekeeping_share_keys_hash",
     "gatekeeping_threshold",
     "gatekeeping_transcript_count",
     "gatekeeping_transcript_head",
@@ -60,6 +65,13 @@ VARIABLES: Final[dict[str, dict[str, int]]] = {
         "phase_blocks": 7,
         "transcript_heads": 8,
         "transcript_counts": 9,
+        "committee": 10,
+        "share_keys_hash": 11,
+        "next_threshold": 12,
+        "next_count": 13,
+        "next_announced": 14,
+        "next_members": 15,
+        "is_handover": 16,
     },
     "Registry": {"configuration": 0, "workers": 1, "worker_of": 2, "bound_worker": 3},
     "Clusters": {"clusters": 0, "members": 1, "epochs": 2, "boundaries": 3},
@@ -71,6 +83,7 @@ VARIABLES: Final[dict[str, dict[str, int]]] = {
 
 STRUCTS: Final[dict[str, tuple[str, ...]]] = {
     "Gatekeeping.members": ("operator", "signer", "sealing_key", "evidence_digest"),
+    "Gatekeeping.next_members": ("operator", "signer", "sealing_key", "evidence_digest"),
     "Registry.workers": (
         "operator",
         "platform",
@@ -167,6 +180,31 @@ def gatekeeping_transcript_head(session: bytes) -> Digest:
 def gatekeeping_transcript_count(session: bytes) -> Digest:
     """``Gatekeeping.transcript_counts[session]``."""
     return mapping_slot(_variable("Gatekeeping", "transcript_counts"), session)
+
+
+def gatekeeping_committee() -> Digest:
+    """``Gatekeeping.committee``: how many committees have held the master key."""
+    return _variable("Gatekeeping", "committee")
+
+
+def gatekeeping_share_keys_hash() -> Digest:
+    """``Gatekeeping.share_keys_hash``: Keccak-256 of the present members' share public keys, joined."""
+    return _variable("Gatekeeping", "share_keys_hash")
+
+
+def gatekeeping_next(name: str) -> Digest:
+    """``Gatekeeping.next_threshold``, ``next_count`` or ``next_announced``: of the committee that is announced."""
+    return _variable("Gatekeeping", f"next_{name}")
+
+
+def gatekeeping_next_member(index: int, field: str) -> Digest:
+    """A field of ``Gatekeeping.next_members[index]``, index from 0."""
+    return _member("Gatekeeping", "next_members", field, index)
+
+
+def gatekeeping_is_handover() -> Digest:
+    """``Gatekeeping.is_handover``: 1 while the ceremony under way hands the key over."""
+    return _variable("Gatekeeping", "is_handover")
 
 
 def registry_configuration() -> Digest:

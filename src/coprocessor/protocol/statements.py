@@ -17,6 +17,7 @@ __all__ = [
     "Admission",
     "Boundary",
     "GenesisRecord",
+    "HandoverRecord",
     "InputKeyRecord",
     "MasterKeyRecord",
     "compute_members_hash",
@@ -69,6 +70,7 @@ _BOUNDARY = StructType(
     ),
 )
 _GENESIS = StructType("Genesis", (("bytes32", "genesis"), ("uint256", "threshold"), ("bytes32", "membersHash")))
+_HANDOVER = StructType("Handover", (("bytes32", "session"),))
 _MASTER_KEY = StructType(
     "MasterKey", (("bytes32", "session"), ("bytes32", "masterKeyHash"), ("bytes32", "shareKeysHash"))
 )
@@ -139,6 +141,17 @@ class GenesisRecord:
     def digest(self, chain_id: int, gatekeeping: Address) -> Digest:
         """What every first gatekeeper signs, once it has verified the evidence of all others."""
         return _GENESIS.digest(Domain(chain_id, gatekeeping), *astuple(self))
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverRecord:
+    """A present member agrees to hand the key over, under the session that covers the next list (PROTOCOL 9.4)."""
+
+    session: Digest
+
+    def digest(self, chain_id: int, gatekeeping: Address) -> Digest:
+        """What at least t present members sign, each once it has verified the evidence of each new member."""
+        return _HANDOVER.digest(Domain(chain_id, gatekeeping), self.session)
 
 
 def compute_members_hash(members: Sequence[tuple[Address, Address, bytes, Digest]]) -> Digest:
