@@ -10,8 +10,8 @@ from coprocessor.codec import abi
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.protocol.layout import gatekeeping_next_member
-from coprocessor.protocol.statements import NO_SHARE, HandoverRecord, MasterKeyRecord
-from coprocessor.values.identities import ZERO_DIGEST, Digest
+from coprocessor.protocol.statements import NO_SHARE, HandoverRecord, MasterKeyRecord, compute_handover_session
+from coprocessor.values.identities import ZERO_DIGEST, Address, Digest
 from tests.contracts.evm import Evm
 from tests.contracts.network import PHASE_BLOCKS, THRESHOLD, TestNetwork, digest, secret
 
@@ -189,3 +189,6 @@ def test_the_session_covers_the_list(handover: Handover) -> None:
     fields = (contract.read("session"), 1, 3, contract.read("next_announced"), members_hash)
     expected = keccak256(abi.encode(["bytes32", "uint256", "uint256", "uint256", "bytes32"], fields))
     assert contract.read("next_session") == expected
+    rows = [(Address(a), Address(b), c, Digest(d)) for a, b, c, d in handover.members]
+    announced = contract.read("next_announced")
+    assert compute_handover_session(Digest(contract.read("session")), 1, 3, announced, rows) == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from coprocessor.attestation.evidence import decode_evidence
@@ -10,13 +11,13 @@ from coprocessor.attestation.verify import verify_evidence
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.enclave import messages as m
 from coprocessor.enclave.gatekeeper import GatekeeperCore, GatekeeperSurroundings
-from coprocessor.keys.transcript import Entry, Phase, compute_transcript_head
+from coprocessor.keys.transcript import CLOSING, Entry, Phase, compute_transcript_head
 from coprocessor.protocol import layout
 from coprocessor.values.identities import Digest, NetworkId
 from tests.enclave.cores import OPERATOR, admit_request, ask, attester, counted_entropy, platform_of
 from tests.support.fake_chain import FakeChain
 
-PHASE_BLOCKS = 6
+PHASE_BLOCKS = 14
 
 
 class Committee:
@@ -40,6 +41,16 @@ class Committee:
         self.master_key = b""
         self.share_keys: tuple[bytes, ...] = ()
         self.signatures: dict[int, bytes] = {}
+        self.next_threshold = 0
+        self.next_keys: tuple[bytes, ...] = ()
+        self.committee_number = 1
+        self.evidence: dict[int, m.Admit] = {}
+        self.digests: dict[int, bytes] = {}
+        self.closings: set[int] = set()
+        self.proven: set[int] = set()
+        self.present = list(range(members))
+        """Who sits in the committee, as positions in ``cores``."""
+        self.following: list[int] = []
         started = [self._start(at) for at in range(members)]
         self.cores = [core for core, _ in started]
         self.booted = [booted for _, booted in started]
@@ -78,6 +89,17 @@ class Committee:
             ask(core, self.chain.headers_message())
             replies.append(ask(core, message))
         return replies
+
+    def add_candidate(self) -> int:
+        """A gatekeeper that may become a member; its keys are durable. Its position."""
+        at = len(self.cores)
+        self.machines.append(attester(b"gatekeeper" + bytes((at,))))
+        self.sealed.append(b"")
+        core, booted = self._start(at)
+        self.cores.append(core)
+        self.booted.append(booted)
+        self.sealed[at] = ask(core, m.SealKeys()).sealed
+        return at
 
     # ---- genesis
 
@@ -136,6 +158,7 @@ class Committee:
             layout.gatekeeping_phase_blocks(),
             layout.gatekeeping_transcript_head(self.session),
             layout.gatekeeping_transcript_count(self.session),
+            layout.gatekeeping_committee(),
         )
         return self.chain.proof(*(("Gatekeeping", slot) for slot in slots))
 
@@ -179,4 +202,131 @@ class Committee:
         """What ``Gatekeeping.complete`` does."""
         assert len(self.signatures) >= self.threshold
         self.chain.set("Gatekeeping", layout.gatekeeping_master_key_hash(), keccak256(self.master_key))
+        self.chain.set("Gatekeeping", layout.gatekeeping_share_keys_hash(), keccak256(b"".join(self.share_keys)))
+        self.chain.set("Gatekeeping", layout.gatekeeping_committee(), 1)
         self.chain.mine()
+
+    # ---- handover
+
+    def admission(self, at: int) -> m.Admit:
+        """A member's evidence, fresh."""
+        ask(self.cores[at], self.chain.headers_message())
+        return admit_request(self.cores[at], self.machines[at], self.booted[at], self.chain, role=2)
+
+    def record_members(self) -> None:
+        """The present members in full, as ``initialize`` records them; evidence of genesis stands for itself."""
+        for place, at in enumerate(self.present):
+            self._set_member(layout.gatekeeping_member, place, at, keccak256(b"evidence" + bytes((at,))))
+        self.chain.mine()
+
+    def _set_member(self, slot: Any, place: int, at: int, evidence_digest: bytes) -> None:
+        fields = (OPERATOR, self.booted[at].signer, self.booted[at].sealing_key, evidence_digest)
+        for name, value in zip(("operator", "signer", "sealing_key", "evidence_digest"), fields, strict=True):
+            self.chain.set("Gatekeeping", slot(place, name), value)
+
+    def propose(self, following: Sequence[int], threshold: int) -> None:
+        """What ``Gatekeeping.propose`` does."""
+        self.following, self.next_threshold = list(following), threshold
+        self.evidence = {at: self.admission(at) for at in following if at not in self.present}
+        now = self.cores[0].chain_time()
+        for place, at in enumerate(following):
+            digest = keccak256(b"evidence" + bytes((at,)))
+            if at in self.evidence:
+                digest = verify_evidence(decode_evidence(self.evidence[at].evidence), now).body_digest
+            self.digests[at] = digest
+            self._set_member(layout.gatekeeping_next_member, place, at, digest)
+        for name, value in (("threshold", threshold), ("count", len(following)), ("announced", self.chain.timestamp)):
+            self.chain.set("Gatekeeping", layout.gatekeeping_next(name), value)
+        self.chain.mine()
+
+    def handover_proof(self) -> m.ChainProof:
+        """All slots of a handover under the newest block."""
+        fields = ("operator", "signer", "sealing_key", "evidence_digest")
+        slots = [layout.gatekeeping_member(at, name) for at in range(len(self.present)) for name in fields]
+        slots += [layout.gatekeeping_next_member(at, name) for at in range(len(self.following)) for name in fields]
+        slots += [layout.gatekeeping_next(name) for name in ("threshold", "count", "announced")]
+        slots += [
+            layout.gatekeeping_threshold(),
+            layout.gatekeeping_member_count(),
+            layout.gatekeeping_share_keys_hash(),
+            layout.gatekeeping_is_handover(),
+        ]
+        first = self.proof()
+        more = self.chain.proof(*(("Gatekeeping", slot) for slot in slots))
+        account = replace(first.accounts[0], slots=first.accounts[0].slots + more.accounts[0].slots)
+        return replace(first, accounts=(account,))
+
+    def sync_handover(self, at: int) -> GatekeeperCore:
+        """A core with all headers and proofs."""
+        core = self.cores[at]
+        ask(core, self.chain.headers_message())
+        ask(core, self.handover_proof())
+        return core
+
+    def verify(self, at: int) -> None:
+        """A member is shown the evidence of every candidate."""
+        for admission in self.evidence.values():
+            ask(self.sync_handover(at), m.VerifyCandidate(admission))
+
+    def begin_handover(self, by: Sequence[int]) -> Digest:
+        """The threshold agrees; what ``Gatekeeping.begin_handover`` does."""
+        sessions = set()
+        for at in by:
+            self.verify(at)
+            sessions.add(ask(self.sync_handover(at), m.SignHandover()).session)
+        (session,) = sessions
+        self.chain.set("Gatekeeping", layout.gatekeeping_is_handover(), 1)
+        self.open(Digest(session))
+        self.closings, self.proven = set(), set()
+        return Digest(session)
+
+    def look_handover(self, at: int) -> m.HandoverStep:
+        """How a gatekeeper sees it at the newest block; what it seals is kept."""
+        core = self.sync_handover(at)
+        plain = tuple(m.TranscriptEntry(e.member, e.kind, e.block_number, e.data) for e in self.entries)
+        step: m.HandoverStep = ask(core, m.Handover(self.master_key, self.share_keys, plain))
+        self.sealed[at] = step.sealed or self.sealed[at]
+        return step
+
+    def step_handover(self, at: int) -> m.HandoverStep:
+        """One look, and what is said, said."""
+        step = self.look_handover(at)
+        if step.unknown:
+            self.verify(at)
+        for said in step.says:
+            self.post(said.member, said.kind, said.data)
+            if said.kind == Phase.OUTCOME:
+                self.proven.add(at)
+            if said.kind == CLOSING:
+                self.closings.add(at)
+        self.next_keys = step.share_keys or self.next_keys
+        return step
+
+    def run_handover(self, by: Sequence[int] | None = None) -> list[m.HandoverStep]:
+        """The whole handover of those who take part; the last looks."""
+        people = sorted({*self.present, *self.following} if by is None else by)
+        for _ in range(5 * PHASE_BLOCKS + 8):
+            if len(self.closings) >= self.threshold and len(self.proven) >= self.next_threshold:
+                break
+            if sum(len(self.step_handover(at).says) for at in people) == 0:
+                self.chain.mine()
+        self.switch()
+        return [self.look_handover(at) for at in people]
+
+    def switch(self) -> None:
+        """What ``Gatekeeping.hand_over`` does."""
+        assert len(self.closings) >= self.threshold
+        assert len(self.proven) >= self.next_threshold
+        for place, at in enumerate(self.following):
+            self._set_member(layout.gatekeeping_member, place, at, self.digests[at])
+        chain = self.chain
+        chain.set("Gatekeeping", layout.gatekeeping_threshold(), self.next_threshold)
+        chain.set("Gatekeeping", layout.gatekeeping_member_count(), len(self.following))
+        chain.set("Gatekeeping", layout.gatekeeping_share_keys_hash(), keccak256(b"".join(self.next_keys)))
+        self.committee_number += 1
+        chain.set("Gatekeeping", layout.gatekeeping_committee(), self.committee_number)
+        chain.set("Gatekeeping", layout.gatekeeping_is_handover(), 0)
+        chain.set("Gatekeeping", layout.gatekeeping_next("count"), 0)
+        chain.mine()
+        self.present, self.threshold, self.share_keys = self.following, self.next_threshold, self.next_keys
+        self.following = []

@@ -71,9 +71,9 @@ def test_what_does_not_open_is_skipped_and_a_wrong_part_is_named(
     stage = Stage(members=5, threshold=3)
     worker = admitted(stage, engine)
     request = worker.request()
-    liar = stage.committee.cores[1]._state._releases  # type: ignore[union-attr]
+    liar = stage.committee.cores[1]._state.custody._releases  # type: ignore[union-attr]
     share = liar._share  # type: ignore[union-attr]
-    object.__setattr__(share, "secret", stage.committee.cores[0]._state._share.secret)  # type: ignore[union-attr]
+    object.__setattr__(share, "secret", stage.committee.cores[0]._state.custody.share.secret)  # type: ignore[union-attr]
     released = [one.partial for one in stage.committee.ask_all(m.Release(request))]
     bad = (b"garbage", released[1])
     assert refusal(worker.core, worker.partials((*bad, released[3], released[2][:-1]))) == "keys.not_enough_partials"

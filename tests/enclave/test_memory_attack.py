@@ -89,7 +89,7 @@ def test_memories_of_the_ceremony_itself(threshold: int, derives: bool) -> None:
 def test_the_secret_of_the_ceremony_is_gone_when_its_outcome_stands() -> None:
     committee = Committee(FakeChain(), 3, 2)
     committee.hold_genesis()
-    entropies = [core._state._ceremony.secret.entropy for core in committee.cores]  # type: ignore[union-attr]
+    entropies = [core._state.custody._ceremony.secret.entropy for core in committee.cores]  # type: ignore[union-attr]
     assert all(entropy in collect_memory(core) for entropy, core in zip(entropies, committee.cores, strict=True))
     committee.run()
     for at, (entropy, core) in enumerate(zip(entropies, committee.cores, strict=True)):
@@ -105,8 +105,8 @@ def test_what_a_dump_finds(engine: Engine) -> None:
     found = collect_memory(core)
     state = core._state
     assert state is not None
-    assert state._share is not None
-    for secret in (state.keys.signing.secret, state.keys.sealing.secret, state._share.secret.to_bytes()):
+    assert state.custody.share is not None
+    for secret in (state.keys.signing.secret, state.keys.sealing.secret, state.custody.share.secret.to_bytes()):
         assert secret in found
     assert stage.committee.machines[0].seal_key(b"gatekeeper-share") in found
     assert len(set(found)) == len(found)

@@ -114,15 +114,21 @@ class RunningHosts:
         self.contracts = NetworkContracts.of(self.node, configuration)
         text = network_to_json(Network(configuration, ()), {"rpc": self.rpc_url})
         for at in range(members):
-            folder = self.folder / (f"gatekeeper-{at}" if members > 1 else "gatekeeper")
-            key = development_keys()[GATEKEEPER - at]
-            url, _ = await self._start(GatekeeperHost(GatekeeperOptions(text, key, folder, poll_seconds=0.05)))
-            self.gatekeepers.append(url)
+            await self.start_gatekeeper(text, f"gatekeeper-{at}" if members > 1 else "gatekeeper")
         for url in self.gatekeepers:
             await self.until(url, step="awaiting genesis")
         self.network = await provision.hold_genesis(
             self.peers, self.gatekeepers, threshold, self.sender, self.node, configuration
         )
+
+    async def start_gatekeeper(self, text: str = "", name: str = "") -> str:
+        """One more; for the network that there is by default. Its URL."""
+        at = len(self.gatekeepers)
+        text = text or network_to_json(self.network, {"rpc": self.rpc_url})
+        folder, key = self.folder / (name or f"gatekeeper-{at}"), development_keys()[GATEKEEPER - at]
+        url, _ = await self._start(GatekeeperHost(GatekeeperOptions(text, key, folder, poll_seconds=0.05)))
+        self.gatekeepers.append(url)
+        return url
 
     async def begin(self, workers: int, quorum: int) -> None:
         """A network with one gatekeeper: cluster, workers."""

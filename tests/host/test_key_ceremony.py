@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coprocessor.host import gatekeeper, key_ceremony
+from coprocessor.host import gatekeeper, handover, key_ceremony
 from coprocessor.host.ceremony import CeremonyFile
 from coprocessor.host.enclave_process import EnclaveDied
 from coprocessor.host.key_ceremony import CeremonyCourier
+from coprocessor.host.succession import announce_committee, begin_handover
 from coprocessor.values.identities import ZERO_DIGEST
 from tests.host.running import SECONDS, running_committee
 from tests.support.node import run_dev_node
@@ -51,11 +54,49 @@ def test_a_gatekeeper_killed_at_every_step_comes_back(tmp_path: Path, monkeypatc
 
         async def go() -> None:
             for url in hosts.gatekeepers:
-                status = await hosts.until(url, step="running", has_share=True)
-                assert (status["threshold"], status["members"]) == (2, 3)
+                assert (await hosts.until(url, step="running", has_share=True))["committee"] == 1
             assert await hosts.contracts["Gatekeeping"].read("master_key_hash") != ZERO_DIGEST
 
         hosts.run(go())
     assert tuple(killer.places) == PLACES
     kept = [CeremonyFile(tmp_path / f"gatekeeper-{at}" / "gatekeeper.json").load() for at in range(3)]
     assert all(one is not None and one.is_done and one.has_share for one in kept)
+
+
+def test_a_key_outlives_its_gatekeepers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of three refresh their shares, then hand over to two of three others, one of whom stays; an enclave dies in
+    each. The master key stays, and who left holds nothing."""
+    monkeypatch.setattr(gatekeeper, "_RESTART_SECONDS", 0.05)
+    monkeypatch.setattr(key_ceremony, "QUIET_SECONDS", SECONDS)
+    monkeypatch.setattr(handover, "QUIET_SECONDS", SECONDS)
+    monkeypatch.setattr(handover, "TURN_SECONDS", 0.5)
+    with run_dev_node() as node, running_committee(tmp_path, node.url, members=3, threshold=2) as hosts:
+
+        async def renew(following: list[str], number: int, victim: str) -> None:
+            contract, configuration = hosts.contracts["Gatekeeping"], hosts.network.configuration
+            candidates = await announce_committee(hosts.peers, hosts.sender, contract, following, 2)
+            await begin_handover(
+                hosts.peers, hosts.sender, contract, configuration, hosts.gatekeepers[:3], candidates
+            )
+            os.kill((await hosts.status(victim))["enclave_pid"], signal.SIGKILL)
+            for url in following:
+                await hosts.until(url, step="running", committee=number, has_share=True)
+
+        async def go() -> None:
+            contract = hosts.contracts["Gatekeeping"]
+            for url in hosts.gatekeepers:
+                await hosts.until(url, step="running", has_share=True)
+            key, first = await contract.read("master_key_hash"), await contract.read("share_keys_hash")
+            await renew(hosts.gatekeepers, 2, hosts.gatekeepers[1])
+            second = await contract.read("share_keys_hash")
+            for _ in range(2):
+                await hosts.until(await hosts.start_gatekeeper(), step="running", has_share=False)
+            following = hosts.gatekeepers[2:]
+            await renew(following, 3, following[1])
+            for url in hosts.gatekeepers[:2]:
+                await hosts.until(url, committee=3, has_share=False)
+            assert await contract.read("master_key_hash") == key
+            assert len({first, second, await contract.read("share_keys_hash")}) == 3
+            assert await contract.read("committee") == 3
+
+        hosts.run(go())

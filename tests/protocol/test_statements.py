@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from coprocessor.crypto.hashing import keccak256
-from coprocessor.protocol.statements import ROLE_WORKER, Admission, GenesisRecord, InputKeyRecord, MasterKeyRecord
+from coprocessor.protocol.statements import (
+    ROLE_WORKER,
+    Admission,
+    GenesisRecord,
+    HandoverRecord,
+    InputKeyRecord,
+    MasterKeyRecord,
+)
 from tests.protocol.samples import AUTHOR, CHAIN_ID, CLUSTER, INBOX, NETWORK, PROGRAM, STRANGER
 from tests.support.typed_data import typed_data_digest
 
@@ -31,6 +38,7 @@ ADMISSION = Admission(
 )
 INPUT_KEY = InputKeyRecord(NETWORK, CLUSTER, PROGRAM, 3, b"\x08" * 32)
 GENESIS = GenesisRecord(NETWORK, 2, keccak256(b"members"))
+HANDOVER = HandoverRecord(keccak256(b"session"))
 MASTER_KEY = MasterKeyRecord(NETWORK, keccak256(b"master"), keccak256(b"shares"))
 
 CASES: list[tuple[str, Members, Any]] = [
@@ -69,6 +77,7 @@ CASES: list[tuple[str, Members, Any]] = [
         [("bytes32", "genesis"), ("uint256", "threshold"), ("bytes32", "membersHash")],
         GENESIS,
     ),
+    ("Handover", [("bytes32", "session")], HANDOVER),
     (
         "MasterKey",
         [("bytes32", "session"), ("bytes32", "masterKeyHash"), ("bytes32", "shareKeysHash")],
@@ -83,7 +92,7 @@ def test_digests_are_eip_712(name: str, members: Members, statement: Any) -> Non
     assert statement.digest(CHAIN_ID, INBOX) == expected
 
 
-@pytest.mark.parametrize("statement", [ADMISSION, INPUT_KEY, GENESIS, MASTER_KEY], ids=lambda item: type(item).__name__)
+@pytest.mark.parametrize("statement", [case[2] for case in CASES], ids=[case[0] for case in CASES])
 def test_every_field_is_signed(statement: Any) -> None:
     digests = {statement.digest(CHAIN_ID, INBOX), statement.digest(1, INBOX)}
     for field in fields(statement):

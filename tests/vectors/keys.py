@@ -253,7 +253,7 @@ def _rest_cases() -> list[Case]:
     share, ceremony = [1, SHARES[1].secret.to_bytes(), committee], [2, [key.address for key in GATEKEEPERS], bytes(32)]
 
     def at_rest(*parts: Any) -> bytes:
-        return salt + cipher.seal(bytes(12), cbor.dumps([world.NETWORK_ID, *secrets, *parts]), b"")
+        return salt + cipher.seal(bytes(12), cbor.dumps([world.NETWORK_ID, *secrets, *parts, 1, []]), b"")
 
     blob = at_rest(share, [])
     rest = {"blob": blob, "seal_key": seal_key}

@@ -11,7 +11,14 @@ from coprocessor.crypto.hpke import SealingKey
 from coprocessor.crypto.labels import Label
 from coprocessor.protocol.output_body import encode_output_body
 from coprocessor.protocol.queries import Query, QueryReply, open_query, open_reply, seal_reply
-from coprocessor.protocol.statements import Admission, Boundary, GenesisRecord, InputKeyRecord, MasterKeyRecord
+from coprocessor.protocol.statements import (
+    Admission,
+    Boundary,
+    GenesisRecord,
+    HandoverRecord,
+    InputKeyRecord,
+    MasterKeyRecord,
+)
 from coprocessor.values.identities import Address, NetworkId, ProgramId
 from tests.vectors import world
 from tests.vectors.form import Case, Subject, altered, plain, raw
@@ -59,6 +66,7 @@ _STATEMENTS = {
     "Admission": Admission,
     "Boundary": Boundary,
     "Genesis": GenesisRecord,
+    "Handover": HandoverRecord,
     "InputKey": InputKeyRecord,
     "MasterKey": MasterKeyRecord,
 }
@@ -162,6 +170,7 @@ def _statement_cases() -> list[Case]:
     rows: list[tuple[str, str, str, Any]]
     rows = [("InputKey", "Programs", "4.4", input_key), ("MasterKey", "Gatekeeping", "9.1", master)]
     rows.append(("Genesis", "Gatekeeping", "9.1", GenesisRecord(world.NETWORK_ID, 2, keccak256(b"members"))))
+    rows.append(("Handover", "Gatekeeping", "9.4", HandoverRecord(keccak256(b"session"))))
     rows.append(("Admission", "Registry", "1.2", admission))
     root, checkpoint = world.receipt().new_root, keccak256(b"checkpoint")
     boundary = Boundary(world.NETWORK_ID, world.CLUSTER, 2, 6, world.heads()[6], root, checkpoint)

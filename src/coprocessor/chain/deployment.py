@@ -39,8 +39,8 @@ __all__ = [
     "plan_configuration",
 ]
 
-DEVELOPMENT_PHASE_BLOCKS = 32
-"""Blocks of a phase of a key ceremony where blocks come as transactions do; a public chain needs hours."""
+DEVELOPMENT_PHASE_BLOCKS = 96
+"""Blocks of a phase of a key ceremony where each transaction makes one; a public chain needs hours."""
 
 _DEPLOYMENT_GAS = 6_000_000
 """Gas limit of one creating transaction: estimating would need the contract's neighbours."""

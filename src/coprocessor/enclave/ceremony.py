@@ -35,7 +35,15 @@ from coprocessor.protocol.statements import NO_SHARE, MasterKeyRecord
 from coprocessor.values.errors import CoprocessorError, EvidenceRefused
 from coprocessor.values.identities import Address, Digest, NetworkId
 
-__all__ = ["MAX_ATTEMPTS", "CeremonyView", "KeyCeremony", "checked_members", "outcome_record", "share_keys_of"]
+__all__ = [
+    "MAX_ATTEMPTS",
+    "CeremonyView",
+    "KeyCeremony",
+    "checked_members",
+    "outcome_record",
+    "proven_transcript",
+    "share_keys_of",
+]
 
 MAX_ATTEMPTS: Final = 64
 """Ceremonies that may follow one another under one genesis digest."""
@@ -90,7 +98,8 @@ class KeyCeremony:
         Raises:
             EvidenceRefused: not this network's ceremony, proofs of different blocks, or messages that do not replay.
         """
-        identifier, opened, now = self._proven(view, entries)
+        self._check_session(view, Digest(view.digest("Gatekeeping", layout.gatekeeping_session())))
+        identifier, opened, now = proven_transcript(view, entries)
         session = self._session(identifier)
         read = read_transcript(
             session,
@@ -107,26 +116,6 @@ class KeyCeremony:
         message = self._say(self._as_member(session), read)
         signed = b"" if message is None else sign_message(session, self._index, message, self._keys.signing)
         return CeremonyView(identifier, read.phase, signed)
-
-    def _proven(self, view: ChainView, entries: tuple[Entry, ...]) -> tuple[Digest, int, int]:
-        """Session, opening block and the block of the proofs (rules 1 and 2)."""
-        identifier = Digest(view.digest("Gatekeeping", layout.gatekeeping_session()))
-        self._check_session(view, identifier)
-        count = view.slot("Gatekeeping", layout.gatekeeping_transcript_count(identifier))
-        head = view.slot("Gatekeeping", layout.gatekeeping_transcript_head(identifier))
-        opened = view.slot("Gatekeeping", layout.gatekeeping_opened())
-        session = view.slot("Gatekeeping", layout.gatekeeping_session())
-        if len({slot.block_number for slot in (count, head, opened, session)}) != 1:
-            raise EvidenceRefused("ceremony.blocks_differ", "the ceremony's slots were proven under different blocks")
-        replayed = compute_transcript_head(identifier, entries)
-        if len(entries) != count.value or replayed != head.value.to_bytes(32, "big"):
-            raise EvidenceRefused(
-                "ceremony.transcript",
-                f"{len(entries)} messages do not replay to the transcript head that the chain proves",
-                f"the chain has {count.value}; the node forged, dropped or reordered one",
-                "ask another node for the logs",
-            )
-        return identifier, opened.value, head.block_number
 
     def _check_session(self, view: ChainView, identifier: Digest) -> None:
         if view.digest("Gatekeeping", layout.gatekeeping_genesis()) != self._network:
@@ -174,6 +163,30 @@ class KeyCeremony:
             except CoprocessorError:
                 share = None  # a wrong share about which it did not complain in time
         return CeremonyView(session.identifier, Phase.OUTCOME, share=share, committee=judgement.committee)
+
+
+def proven_transcript(view: ChainView, entries: tuple[Entry, ...]) -> tuple[Digest, int, int]:
+    """Session, opening block and the block of the proofs, once the messages replay (rules 1 and 2).
+
+    Raises:
+        EvidenceRefused: proofs of different blocks, or messages that do not replay to the proven head.
+    """
+    session = view.slot("Gatekeeping", layout.gatekeeping_session())
+    identifier = Digest(session.value.to_bytes(32, "big"))
+    count = view.slot("Gatekeeping", layout.gatekeeping_transcript_count(identifier))
+    head = view.slot("Gatekeeping", layout.gatekeeping_transcript_head(identifier))
+    opened = view.slot("Gatekeeping", layout.gatekeeping_opened())
+    if len({slot.block_number for slot in (count, head, opened, session)}) != 1:
+        raise EvidenceRefused("ceremony.blocks_differ", "the ceremony's slots were proven under different blocks")
+    replayed = compute_transcript_head(identifier, entries)
+    if len(entries) != count.value or replayed != head.value.to_bytes(32, "big"):
+        raise EvidenceRefused(
+            "ceremony.transcript",
+            f"{len(entries)} messages do not replay to the transcript head that the chain proves",
+            f"the chain has {count.value}; the node forged, dropped or reordered one",
+            "ask another node for the logs",
+        )
+    return identifier, opened.value, head.block_number
 
 
 def share_keys_of(committee: CommitteeKeys, members: int) -> tuple[bytes, ...]:

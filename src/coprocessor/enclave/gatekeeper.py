@@ -2,8 +2,7 @@
 own.
 
 Rules enforced:
-1. genesis: every first gatekeeper's evidence is verified by each, and the key ceremony's session is the genesis digest
-   (PROTOCOL 9.1; ``enclave.ceremony``);
+1. its share: ``enclave.custody`` (PROTOCOL 9.1, 9.3 to 9.5);
 2. admission: evidence fits the network's policy, and checkpoint and newest block of the newcomer are on this
    enclave's own finalised chain (PROTOCOL 1.2);
 3. tickets: over a recent finalised block of this enclave's chain and the asker's nonce (PROTOCOL 2.4);
@@ -24,29 +23,16 @@ from coprocessor.attestation.evidence import decode_evidence
 from coprocessor.attestation.policy import AttestationPolicy, admit
 from coprocessor.attestation.report_data import ReportClaims
 from coprocessor.attestation.verdict import Verdict
-from coprocessor.crypto.hashing import keccak256
 from coprocessor.enclave import messages as m
-from coprocessor.enclave.ceremony import KeyCeremony, checked_members, outcome_record, share_keys_of
 from coprocessor.enclave.chain_view import ChainView
+from coprocessor.enclave.custody import KeyCustody
 from coprocessor.enclave.identity import EnclaveKeys, Entropy
-from coprocessor.enclave.key_release import KeyReleases
-from coprocessor.enclave.sealed_share import CeremonySecret, SealedShare, open_share, seal_share
 from coprocessor.headers.header import Header
-from coprocessor.keys.shares import CommitteeKeys, KeyShare, check_threshold
 from coprocessor.keys.tickets import SignedTicket, Ticket, encode_signed_ticket, sign_ticket
-from coprocessor.keys.transcript import Entry, Phase
-from coprocessor.protocol import layout
-from coprocessor.protocol.genesis import compute_configuration_hash, compute_network_id, network_from_json
-from coprocessor.protocol.statements import (
-    ROLE_GATEKEEPER,
-    ROLE_WORKER,
-    Admission,
-    GenesisRecord,
-    MasterKeyRecord,
-    compute_members_hash,
-)
+from coprocessor.protocol.genesis import compute_configuration_hash, network_from_json
+from coprocessor.protocol.statements import ROLE_GATEKEEPER, ROLE_WORKER, Admission
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRefused, MalformedInput
-from coprocessor.values.identities import Address, Digest, NetworkId, checked_address, checked_digest
+from coprocessor.values.identities import Address, Digest, checked_address, checked_digest
 from coprocessor.values.network import Network
 
 __all__ = ["ADMISSION_SECONDS", "TICKET_WINDOW", "GatekeeperCore", "GatekeeperSurroundings"]
@@ -140,24 +126,22 @@ class _Gatekeeper:
         self._insecure = network.configuration.allow_simulated
         self._operator = operator
         self.view = ChainView(network.configuration)
-        self.keys = EnclaveKeys(around.entropy)
-        self._network: NetworkId | None = compute_network_id(network) if network.gatekeepers else None
-        self._share: KeyShare | None = None
-        self._releases: KeyReleases | None = None
-        self._ceremony: KeyCeremony | None = None
-        self._kept: KeyShare | None = None  # sealed, and not on the chain yet as far as this enclave knows
-        self._done = False
-        if sealed:
-            self._restore(sealed)
+        self.custody = KeyCustody(
+            network.configuration, self.view, self._judge, around.entropy, around.seal_key, network, sealed
+        )
         self._handlers: dict[type, Callable[[Any], Any]] = {
             m.Headers: self._on_headers,
             m.ChainProof: self._on_proof,
             m.GetStatus: lambda _: self._status(),
-            m.Genesis: self._on_genesis,
-            m.Ceremony: self._on_ceremony,
+            m.Genesis: self.custody.sign_genesis,
+            m.Ceremony: self.custody.step_ceremony,
+            m.SealKeys: lambda _: self.custody.seal_keys(),
+            m.VerifyCandidate: lambda message: self.custody.verify_candidate(message.candidate),
+            m.SignHandover: lambda _: self.custody.sign_handover(),
+            m.Handover: self.custody.step_handover,
             m.Admit: self._on_admit,
             m.GiveTicket: self._on_ticket,
-            m.Release: lambda message: m.Released(self._guard().release(message.request)),
+            m.Release: lambda message: m.Released(self.custody.releases.release(message.request)),
         }
 
     def handle(self, message: Any) -> Any:
@@ -165,6 +149,11 @@ class _Gatekeeper:
         if handler is None:
             raise MalformedInput("message.unexpected", f"a gatekeeper takes no {type(message).__name__} here")
         return handler(message)
+
+    @property
+    def keys(self) -> EnclaveKeys:
+        """The enclave's own."""
+        return self.custody.keys
 
     def claims(self) -> ReportClaims:
         return self.view.claims(self._operator, self.keys)
@@ -176,112 +165,6 @@ class _Gatekeeper:
     def _on_proof(self, message: m.ChainProof) -> m.ProofAccepted:
         self.view.accept(message)
         return m.ProofAccepted(message.block_number)
-
-    # ---- genesis and key ceremony
-
-    def _on_genesis(self, message: m.Genesis) -> m.GenesisSigned:
-        if self._share is not None or self._done:
-            raise CallerMisuse("genesis.done", "this gatekeeper has had its genesis")
-        check_threshold(message.threshold, len(message.members))
-        digests = [self._judge(member, ROLE_GATEKEEPER).body_digest for member in message.members]  # PROTOCOL 9.1
-        signers = tuple(Address(member.signer) for member in message.members)
-        checked_members(signers, self.keys.signing.address)
-        self._network = compute_network_id(Network(self._configuration, tuple(digests)))
-        members_hash = compute_members_hash(
-            [
-                (Address(member.operator), Address(member.signer), member.sealing_key, digest)
-                for member, digest in zip(message.members, digests, strict=True)
-            ]
-        )
-        record = GenesisRecord(self._network, message.threshold, members_hash)
-        self._begin(CeremonySecret(message.threshold, signers, self._around.entropy(32)))
-        return m.GenesisSigned(self._network, self._sign(record), self._seal(None))
-
-    def _begin(self, secret: CeremonySecret) -> None:
-        assert self._network is not None
-        self._ceremony = KeyCeremony(self._network, self._insecure, self.keys, secret)
-
-    def _on_ceremony(self, message: m.Ceremony) -> m.CeremonyStep:
-        if self._done:
-            return self._finished(b"")
-        if self._ceremony is None:
-            raise CallerMisuse("genesis.not_begun", "the key ceremony begins with Genesis")
-        recorded = self.view.digest("Gatekeeping", layout.gatekeeping_master_key_hash())
-        if self._kept is not None and recorded == keccak256(self._kept.committee.group):
-            return self._adopt(self._kept)
-        entries = tuple(Entry(one.member, one.kind, one.block_number, one.data) for one in message.entries)
-        look = self._ceremony.look(self.view, entries)
-        if look.committee is None:
-            return m.CeremonyStep(look.session, look.phase, look.message, b"", (), b"", b"", False, False, look.failure)
-        if any(recorded):
-            if recorded != keccak256(look.committee.group):
-                raise EvidenceRefused(
-                    "ceremony.foreign_key",
-                    "the chain records another master key than the ceremony's transcript gives",
-                    "the threshold of gatekeepers signed a false outcome",
-                    "trust nothing of this network",
-                )
-            return self._adopt(look.share)
-        return self._outcome(look.session, look.committee, look.share)
-
-    def _outcome(self, session: Digest, committee: CommitteeKeys, share: KeyShare | None) -> m.CeremonyStep:
-        """The outcome to sign; the share is sealed before anything public depends on it (PROTOCOL 9.5)."""
-        members = len(self._ceremony.secret.signers) if self._ceremony is not None else 0
-        keys = share_keys_of(committee, members)
-        signature = b"" if share is None else self._sign(outcome_record(session, committee, members))
-        sealed = b"" if share is None else self._seal(share)
-        return m.CeremonyStep(
-            session, Phase.OUTCOME, b"", committee.group, keys, signature, sealed, False, share is not None, ""
-        )
-
-    def _adopt(self, share: KeyShare | None) -> m.CeremonyStep:
-        """The outcome stands on the chain: the secret of the ceremony is erased."""
-        self._ceremony = self._kept = None
-        self._done = True
-        if share is not None:
-            self._hold(share)
-        return self._finished(self._seal(share))
-
-    def _finished(self, sealed: bytes) -> m.CeremonyStep:
-        return m.CeremonyStep(b"", Phase.OUTCOME, b"", b"", (), b"", sealed, True, self._share is not None, "")
-
-    def _sign(self, record: GenesisRecord | MasterKeyRecord) -> bytes:
-        gatekeeping = self._configuration.contract("Gatekeeping").address
-        return self.keys.signing.sign(record.digest(self._configuration.chain_id, gatekeeping))
-
-    def _seal(self, share: KeyShare | None) -> bytes:
-        assert self._network is not None
-        secret = None if self._ceremony is None else self._ceremony.secret
-        kept = SealedShare(self._network, self.keys, share, secret)
-        return seal_share(kept, self._around.seal_key, self._around.entropy(32))
-
-    def _restore(self, sealed: bytes) -> None:
-        opened = open_share(sealed, self._around.seal_key)
-        if self._network is None or opened.network != self._network:
-            raise EvidenceRefused("share.foreign", "the sealed share belongs to another network")
-        self.keys = opened.keys
-        if opened.ceremony is not None:
-            self._kept = opened.share
-            self._begin(opened.ceremony)
-            return
-        self._done = True
-        if opened.share is not None:
-            self._hold(opened.share)
-
-    def _hold(self, share: KeyShare) -> None:
-        assert self._network is not None
-        self._share = share
-        self._releases = KeyReleases(self._network, self._insecure, self.view, share, self.keys.signing)
-
-    def _guard(self) -> KeyReleases:
-        if self._releases is None:
-            raise CallerMisuse(
-                "gatekeeper.no_share",
-                "this gatekeeper holds no share",
-                "the key ceremony is under way, or left it without one",
-                "ask the other gatekeepers",
-            )
-        return self._releases
 
     # ---- admission and tickets
 
@@ -336,11 +219,12 @@ class _Gatekeeper:
         return admit(decode_evidence(message.evidence), policy, claims.compute(), self.view.head.timestamp)
 
     def _on_ticket(self, message: m.GiveTicket) -> m.TicketGiven:
-        if self._network is None:
+        network = self.custody.network
+        if network is None:
             raise CallerMisuse("gatekeeper.no_network", "there is no network before genesis")
         block = self._ticket_block(message.block_number)
         nonce = Digest(checked_digest(message.nonce, "nonce"))
-        ticket = Ticket(self._network, nonce, block.number, block.hash, self._insecure)
+        ticket = Ticket(network, nonce, block.number, block.hash, self._insecure)
         return m.TicketGiven(encode_signed_ticket(SignedTicket(ticket, (sign_ticket(ticket, self.keys.signing),))))
 
     def _ticket_block(self, number: int) -> Header:
@@ -364,5 +248,5 @@ class _Gatekeeper:
         return header
 
     def _status(self) -> m.Status:
-        has_keys = self._share is not None
+        has_keys = self.custody.share is not None
         return m.Status(self.view.head.number, 0, 0, 0, 0, has_keys, bytes(32))

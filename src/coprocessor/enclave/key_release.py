@@ -41,6 +41,10 @@ class KeyReleases:
         self._tickets: dict[Digest, int] = {}
         self._released: dict[tuple[WorkerId, bytes, bytes, int], tuple[Digest, bytes]] = {}
 
+    def replace_share(self, share: KeyShare) -> None:
+        """From now on parts are signed with another share of the same key; what was answered stays answered."""
+        self._share = share
+
     def release(self, encoded: bytes) -> bytes:
         """The encoded answer; the same request gets the same answer again, since an answer can be lost on the way.
 

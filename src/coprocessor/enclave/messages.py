@@ -40,6 +40,9 @@ __all__ = [
     "GetStatus",
     "GiveTicket",
     "Halted",
+    "Handover",
+    "HandoverSigned",
+    "HandoverStep",
     "Head",
     "Headers",
     "InputKeySigned",
@@ -67,6 +70,10 @@ __all__ = [
     "Restore",
     "RestorePiece",
     "Restored",
+    "Said",
+    "SealKeys",
+    "Sealed",
+    "SignHandover",
     "SignedReceipt",
     "SlotProof",
     "Status",
@@ -75,6 +82,7 @@ __all__ = [
     "TicketRequested",
     "Tickets",
     "TranscriptEntry",
+    "VerifyCandidate",
     "simulated",
 ]
 
@@ -557,6 +565,32 @@ class Admit:
 
 
 @dataclass(frozen=True, slots=True)
+class SealKeys:
+    """Hand out what a candidate needs to have the same keys after a restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyCandidate:
+    """A member of the announced committee: its evidence, and all that its report data binds (PROTOCOL 9.4)."""
+
+    candidate: Admit
+
+
+@dataclass(frozen=True, slots=True)
+class SignHandover:
+    """Agree to the handover to the announced committee, if its rules hold (PROTOCOL 9.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """All messages of the handover under way, with the present committee's keys (checked against the proven hashes)."""
+
+    master_key: bytes
+    share_keys: tuple[bytes, ...]
+    entries: tuple[TranscriptEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class GiveTicket:
     """Sign (nonce, finalised block): the block with this number, if it is recent; 0 for the newest."""
 
@@ -609,6 +643,58 @@ class CeremonyStep:
     signature: bytes
     sealed: bytes
     done: bool
+    has_share: bool
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What the host MUST have made durable before it shows this enclave's evidence to anybody."""
+
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverSigned:
+    """The session of the handover that this enclave agrees to (32 bytes), and its signature over the
+    ``HandoverRecord``."""
+
+    session: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something to post: number of the speaker, kind, data."""
+
+    member: int
+    kind: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HandoverStep:
+    """How the handover under way stands for this enclave.
+
+    Args:
+        session: 32 bytes; zero where none is under way.
+        phase: 1 announce, 2 reveal, 3 complain, 4 outcome, 0 where none is under way.
+        says: what the host shall post now.
+        share_keys: of the next committee, once there is an outcome.
+        sealed: what the host MUST have made durable before it posts anything; may be empty.
+        unknown: next members (from 0) whose evidence this enclave has not verified yet.
+        committee: number of the committee that the enclave's share belongs to.
+        has_share: whether it holds one.
+        failure: code of the reason why this attempt has no outcome, or empty.
+    """
+
+    session: bytes
+    phase: int
+    says: tuple[Said, ...]
+    share_keys: tuple[bytes, ...]
+    sealed: bytes
+    unknown: tuple[int, ...]
+    committee: int
     has_share: bool
     failure: str
 
@@ -690,10 +776,34 @@ WORKER_REPLIES = RecordTable(
     MAX_MESSAGE,
 )
 GATEKEEPER_REQUESTS = RecordTable(
-    (*_COMMON_REQUESTS, BootGatekeeper, Genesis, Ceremony, Admit, GiveTicket, Release), MAX_MESSAGE
+    (
+        *_COMMON_REQUESTS,
+        BootGatekeeper,
+        Genesis,
+        Ceremony,
+        SealKeys,
+        VerifyCandidate,
+        SignHandover,
+        Handover,
+        Admit,
+        GiveTicket,
+        Release,
+    ),
+    MAX_MESSAGE,
 )
 GATEKEEPER_REPLIES = RecordTable(
-    (*_COMMON_REPLIES, GenesisSigned, CeremonyStep, AdmissionSigned, TicketGiven, Released), MAX_MESSAGE
+    (
+        *_COMMON_REPLIES,
+        GenesisSigned,
+        CeremonyStep,
+        Sealed,
+        HandoverSigned,
+        HandoverStep,
+        AdmissionSigned,
+        TicketGiven,
+        Released,
+    ),
+    MAX_MESSAGE,
 )
 
 

@@ -82,16 +82,18 @@ class KeptCeremony:
     """The whole content of the file.
 
     Args:
-        genesis: what the enclave signed.
+        genesis: what the enclave signed; None for a gatekeeper that came later.
         sealed: the enclave's newest blob.
         is_done: the chain has recorded the outcome of the key ceremony.
         has_share: the blob holds a share of the recorded key.
+        committee: number of the committee that the share belongs to; 0 before there is a key.
     """
 
-    genesis: FirstCommittee
+    genesis: FirstCommittee | None
     sealed: bytes
     is_done: bool = False
     has_share: bool = False
+    committee: int = 0
 
 
 class CeremonyFile:
@@ -109,9 +111,9 @@ class CeremonyFile:
             document = json.loads(self._path.read_text("ascii"))
             if document["format"] != _FORMAT:
                 raise ValueError(f"another format, {document['format']!r}")
-            genesis = FirstCommittee.from_plain(document["genesis"])
+            genesis = None if document["genesis"] is None else FirstCommittee.from_plain(document["genesis"])
             sealed, done, share = document["sealed"], document["is_done"], document["has_share"]
-            return KeptCeremony(genesis, from_hex(sealed), bool(done), bool(share))
+            return KeptCeremony(genesis, from_hex(sealed), bool(done), bool(share), int(document["committee"]))
         except (ValueError, KeyError, TypeError, CoprocessorError) as error:
             raise MalformedInput(
                 "gatekeeper.file",
@@ -124,10 +126,11 @@ class CeremonyFile:
         """Written whole and durable before this returns. Raises DiskFailed."""
         document = {
             "format": _FORMAT,
-            "genesis": kept.genesis.to_plain(),
+            "genesis": None if kept.genesis is None else kept.genesis.to_plain(),
             "sealed": to_hex(kept.sealed),
             "is_done": kept.is_done,
             "has_share": kept.has_share,
+            "committee": kept.committee,
         }
         text = json.dumps(document, indent=1) + "\n"
         self._disk.replace(PersistPoint.GATEKEEPER_SHARE, self._path, text.encode("ascii"))

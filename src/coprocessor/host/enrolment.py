@@ -217,7 +217,7 @@ class Enrolment:
             raise PeerUnreachable(
                 "gatekeepers.no_key", "the gatekeepers' key ceremony is not complete", next="wait for it"
             )
-        return completed[0]["master_key"], completed[0]["share_keys"]
+        return completed[-1]["master_key"], completed[-1]["share_keys"]
 
     async def _in_member_order(self, admission: Admission, signed: list[m.AdmissionSigned]) -> list[bytes]:
         """The signatures as ``Registry.admit`` wants them; what is no member's is left out."""

@@ -2,12 +2,13 @@
 
 | route | body | answer |
 |---|---|---|
-| ``GET /v1/evidence`` | | before genesis: ``Admit`` encoded, this gatekeeper's own |
+| ``GET /v1/evidence`` | | ``Admit`` encoded, this gatekeeper's own: for a genesis, or for the next committee |
 | ``POST /v1/genesis`` | ``Genesis`` encoded | JSON: the genesis that this member signs, or signed before |
 | ``GET /v1/genesis`` | | the same, once it is signed |
 | ``POST /v1/admit`` | ``Admit`` encoded | ``AdmissionSigned`` encoded |
 | ``POST /v1/ticket`` | ``GiveTicket`` encoded | ``TicketGiven`` encoded |
 | ``POST /v1/release`` | ``Release`` encoded | ``Released`` encoded |
+| ``POST /v1/handover`` | ``Candidates`` encoded | ``HandoverSigned`` encoded: it agrees to the announced committee |
 | ``GET /v1/status`` | | how this gatekeeper is doing |
 
 Before it judges, the enclave gets the newest finalised headers, and before a release the proofs of the asking worker's
@@ -40,6 +41,7 @@ from coprocessor.host.enclave_process import EnclaveDied, EnclaveOptions, Enclav
 from coprocessor.host.feed import ChainFeed
 from coprocessor.host.folder import locked_folder
 from coprocessor.host.gatekeeper_options import GatekeeperOptions
+from coprocessor.host.handover import CANDIDATES, HandoverCourier
 from coprocessor.host.http import cbor_response, json_response, serve_http, taking
 from coprocessor.host.key_ceremony import CeremonyCourier, CeremonySurroundings
 from coprocessor.host.progress import Progress
@@ -88,6 +90,9 @@ class GatekeeperHost:
         self._node: Node | None = None
         self._endpoint = ""
         self._ceremony: CeremonyCourier | None = None
+        self._handover: HandoverCourier | None = None
+        self._candidates: dict[bytes, m.Admit] = {}
+        self._checkpoint: Block | None = None
 
     async def run(self, on_ready: Callable[[str], None] | None = None) -> None:
         """Runs until cancelled. ``on_ready`` is called with the endpoint once HTTP is served.
@@ -114,6 +119,8 @@ class GatekeeperHost:
         if kept is None:
             return network
         genesis = kept.genesis
+        if genesis is None:
+            return network
         network = network if network.gatekeepers else Network(network.configuration, genesis.evidence_digests)
         if compute_network_id(network) != genesis.network:
             raise CallerMisuse(
@@ -147,13 +154,15 @@ class GatekeeperHost:
             self._progress.clear("enclave")
             await until_first_ends(self._work(enclave), self._watch(enclave))
         finally:
-            self._enclave = self._own = self._ceremony = None
+            if self._handover is not None:
+                self._candidates = self._handover.candidates
+            self._enclave = self._own = self._ceremony = self._handover = self._checkpoint = None
             await enclave.close()
 
     async def _work(self, enclave: EnclaveProcess) -> None:
         self._progress.enter("awaiting genesis")
         while (kept := self._file.load()) is None or not kept.is_done:
-            if kept is not None and await self._is_named():
+            if kept is not None and kept.genesis is not None and await self._is_named():
                 self._progress.enter("key ceremony")
                 if await self._trying.attempt("key ceremony", self._courier(enclave, kept.genesis).step):
                     break
@@ -161,8 +170,11 @@ class GatekeeperHost:
                 await self._trying.attempt("chain", self._follow)
             await asyncio.sleep(min(self._options.poll_seconds, CEREMONY_SECONDS))
         self._own = None
+        assert self._feed is not None
+        self._handover = HandoverCourier(self._ceremony_surroundings(), enclave, self._feed)
+        self._handover.candidates |= self._candidates
         self._progress.enter("running")
-        await self._trying.for_ever("chain", self._follow)
+        await self._trying.for_ever("handover", self._handover.step)
 
     async def _is_named(self) -> bool:
         """Whether the chain names the network, so that its genesis is over."""
@@ -171,15 +183,17 @@ class GatekeeperHost:
 
     def _courier(self, enclave: EnclaveProcess, genesis: FirstCommittee) -> CeremonyCourier:
         if self._ceremony is None or self._ceremony.genesis != genesis:
-            assert self._node is not None
             assert self._feed is not None
             assert self._booted is not None
-            sender = TransactionSender(self._node, self._options.operator)
-            around = CeremonySurroundings(
-                self._node, sender, self._contracts()["Gatekeeping"], self._network.configuration, self._file
-            )
-            self._ceremony = CeremonyCourier(around, enclave, self._feed, genesis, Address(self._booted.signer))
+            around, signer = self._ceremony_surroundings(), Address(self._booted.signer)
+            self._ceremony = CeremonyCourier(around, enclave, self._feed, genesis, signer)
         return self._ceremony
+
+    def _ceremony_surroundings(self) -> CeremonySurroundings:
+        assert self._node is not None
+        sender = TransactionSender(self._node, self._options.operator)
+        contract = self._contracts()["Gatekeeping"]
+        return CeremonySurroundings(self._node, sender, contract, self._network.configuration, self._file)
 
     async def _watch(self, enclave: EnclaveProcess) -> None:
         raise await enclave.wait_for_death()
@@ -191,10 +205,19 @@ class GatekeeperHost:
             text = network_to_json(self._network)
             message = m.BootGatekeeper(text, self._options.operator.address, kept.sealed if kept else b"")
             self._booted = await enclave.request(message, m.Booted)
-        head = await self._feed.advance()
+        self._checkpoint = self._checkpoint or await self._feed.advance()
         if not await self._is_named():
-            attested = await complete_attested(await enclave.request(m.Attest(), m.Attested))
-            self._own = _own_admission(self._booted, self._options.operator.address, attested, head)
+            self._own = await self._attest(enclave)
+        elif self._file.load() is None and self._network.gatekeepers:  # who comes later: its keys must last
+            sealed = (await enclave.request(m.SealKeys(), m.Sealed)).sealed
+            self._file.save(KeptCeremony(None, sealed, is_done=True))
+
+    async def _attest(self, enclave: EnclaveProcess) -> m.Admit:
+        """Fresh evidence, and all that it binds."""
+        assert self._booted is not None
+        assert self._checkpoint is not None
+        attested = await complete_attested(await enclave.request(m.Attest(), m.Attested))
+        return _own_admission(self._booted, self._options.operator.address, attested, self._checkpoint)
 
     async def _follow(self) -> bool:
         assert self._feed is not None
@@ -208,6 +231,7 @@ class GatekeeperHost:
             web.get("/v1/evidence", taking(self._on_evidence)),
             web.post("/v1/genesis", taking(self._on_genesis)),
             web.get("/v1/genesis", taking(self._on_outcome)),
+            web.post("/v1/handover", taking(self._on_handover)),
             web.post("/v1/admit", taking(self._on_admit)),
             web.post("/v1/ticket", taking(self._on_ticket)),
             web.post("/v1/release", taking(self._on_release)),
@@ -215,22 +239,28 @@ class GatekeeperHost:
         ]
 
     async def _on_evidence(self, request: web.Request) -> web.Response:
-        self._living()
-        if self._own is None:
-            raise CallerMisuse("genesis.done", "this gatekeeper has had its genesis")
-        return cbor_response(m.GATEKEEPER_REQUESTS.encode(self._own))
+        enclave, feed = self._living()
+        await feed.advance()
+        return cbor_response(m.GATEKEEPER_REQUESTS.encode(self._own or await self._attest(enclave)))
+
+    async def _on_handover(self, request: web.Request) -> web.Response:
+        candidates = CANDIDATES.decode(await request.read())
+        if self._handover is None:
+            raise PeerUnreachable("gatekeeper.starting", "this gatekeeper is starting", next="try again in a moment")
+        return _answer(await self._handover.agree(candidates.admissions))
 
     async def _on_genesis(self, request: web.Request) -> web.Response:
         message = await _read(request, m.Genesis)
         async with self._genesis:
             kept = self._file.load()
             is_over = kept is not None and await self._is_named()
-            genesis = kept.genesis if kept is not None and is_over else await self._sign_genesis(message)
+            known = kept.genesis if kept is not None and is_over else None
+            genesis = known or await self._sign_genesis(message)
         return json_response({"ok": True, **genesis.to_plain()})
 
     async def _on_outcome(self, request: web.Request) -> web.Response:
         kept = self._file.load()
-        if kept is None:
+        if kept is None or kept.genesis is None:
             raise PeerUnreachable("genesis.none", "this gatekeeper has had no genesis yet")
         return json_response({"ok": True, **kept.genesis.to_plain()})
 
@@ -287,9 +317,8 @@ class GatekeeperHost:
                 "pid": os.getpid(),
                 "enclave_pid": None if self._enclave is None else self._enclave.pid,
                 "endpoint": self._endpoint,
-                "network": None if kept is None else to_hex(kept.genesis.network),
-                "threshold": None if kept is None else kept.genesis.threshold,
-                "members": None if kept is None else len(kept.genesis.members),
+                "network": to_hex(compute_network_id(self._network)) if kept is not None else None,
+                "committee": 0 if kept is None else kept.committee,
                 "operator": to_hex(self._options.operator.address),
                 "signer": None if self._booted is None else to_hex(self._booted.signer),
                 "simulated": None if self._booted is None else self._booted.simulated,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from coprocessor.chain.contract import Contract
 from coprocessor.chain.errors import TransactionReverted
 from coprocessor.chain.follower import LogReader
-from coprocessor.chain.node import Block, Node
+from coprocessor.chain.node import Node
 from coprocessor.chain.sender import TransactionSender
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import recover_address
@@ -29,7 +29,7 @@ from coprocessor.values.errors import CoprocessorError, PeerUnreachable
 from coprocessor.values.identities import ZERO_DIGEST, Address, Digest
 from coprocessor.values.network import NetworkConfiguration
 
-__all__ = ["CeremonyCourier", "CeremonySurroundings"]
+__all__ = ["QUIET_SECONDS", "SETTLED", "TURN_SECONDS", "CeremonyCourier", "CeremonySurroundings", "read_entries"]
 
 _log = logging.getLogger("coprocessor.host")
 
@@ -42,7 +42,14 @@ NUDGE_SECONDS = 1.0
 TURN_SECONDS = 3.0
 """How long the outcome is left to each member before the next one sends it."""
 
-_SETTLED = ("gatekeeping: spoken", "gatekeeping: completed", "gatekeeping: session", "gatekeeping: open")
+SETTLED = (
+    "gatekeeping: spoken",
+    "gatekeeping: completed",
+    "gatekeeping: session",
+    "gatekeeping: open",
+    "gatekeeping: no handover",
+)
+"""Reasons for which the contract refuses what somebody has done already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,18 @@ class CeremonySurroundings:
     contract: Contract
     configuration: NetworkConfiguration
     file: CeremonyFile
+
+    async def nudge(self, last: float) -> float:
+        """On a development network blocks come with transactions alone: makes one, so that a phase can end.
+
+        Args:
+            last: what this gave the last time.
+        """
+        now = time.monotonic()
+        if not self.configuration.development or now - last < NUDGE_SECONDS:
+            return last
+        await self.sender.send(self.sender.address, b"")
+        return now
 
 
 class CeremonyCourier:
@@ -74,6 +93,7 @@ class CeremonyCourier:
         genesis: FirstCommittee,
         signer: Address,
     ) -> None:
+        self._around = around
         self._node = around.node
         self._sender = around.sender
         self._contract = around.contract
@@ -102,10 +122,11 @@ class CeremonyCourier:
         if session == ZERO_DIGEST:
             raise PeerUnreachable("ceremony.no_genesis", "the chain names no network yet", next="wait for the deployer")
         await self._feed.prove(slots.ceremony(session), head.number)
-        entries = await self._entries(session, head.number)
+        entries = await read_entries(self._node, self._contract, session, head.number)
         step = await self._enclave.request(m.Ceremony(entries), m.CeremonyStep)
         if step.done:
-            self._file.update(sealed=step.sealed or self._kept_blob(), is_done=True, has_share=step.has_share)
+            sealed = step.sealed or self._kept_blob()
+            self._file.update(sealed=sealed, is_done=True, has_share=step.has_share, committee=1)
             return True
         self._note(session, step.phase)
         if step.message and await self._post(session, step.phase, step.message):
@@ -114,7 +135,8 @@ class CeremonyCourier:
             await self._send("reopen")
         elif step.phase == Phase.OUTCOME:
             await self._record(step, entries)
-        await self._nudge(head)
+        if time.monotonic() - self._since > QUIET_SECONDS:
+            self._nudged = await self._around.nudge(self._nudged)
         raise PeerUnreachable(
             "ceremony.waiting",
             f"the key ceremony is in phase {Phase(step.phase).name.lower()}",
@@ -130,16 +152,6 @@ class CeremonyCourier:
         if self._phase != (session, phase):
             _log.info("gatekeeper %d: key ceremony, phase %s", self._index, Phase(phase).name.lower())
             self._phase, self._since = (session, phase), time.monotonic()
-
-    async def _entries(self, session: Digest, last: int) -> tuple[m.TranscriptEntry, ...]:
-        """All messages up to a block, in the chain's order."""
-        opened = await self._contract.read("opened", tag=last)
-        topics = [self._contract.interface.event("Transcript").topic, session]
-        entries: list[m.TranscriptEntry] = []
-        async for _, logs in LogReader(self._node).read([self._contract.address], topics, opened, last):
-            for log, event in zip(logs, self._contract.events(logs, "Transcript"), strict=True):
-                entries.append(m.TranscriptEntry(event["member"], event["kind"], log.block_number, event["data"]))
-        return tuple(entries)
 
     async def _post(self, session: Digest, kind: int, data: bytes) -> bool:
         """Posts what was not said before; whether it was."""
@@ -186,15 +198,23 @@ class CeremonyCourier:
         try:
             await self._sender.send(self._contract.address, self._contract.encode(function, *arguments))
         except TransactionReverted as error:
-            if error.reason not in _SETTLED:
+            if error.reason not in SETTLED:
                 raise
 
-    async def _nudge(self, head: Block) -> None:
-        """On a development network blocks come with transactions alone: makes one, so that a phase can end."""
-        now = time.monotonic()
-        if not self._configuration.development or now - self._since < QUIET_SECONDS:
-            return
-        if now - self._nudged > NUDGE_SECONDS:
-            self._nudged = now
-            _log.info("gatekeeper %d: nobody has spoken since block %d", self._index, head.number)
-            await self._sender.send(self._sender.address, b"")
+
+async def read_entries(node: Node, contract: Contract, session: bytes, last: int) -> tuple[m.TranscriptEntry, ...]:
+    """All messages of a ceremony up to a block, in the chain's order.
+
+    Args:
+        node: where from.
+        contract: ``Gatekeeping``.
+        session: 32 bytes, the ceremony that is under way at ``last``, or was the last.
+        last: number of a finalised block.
+    """
+    opened = await contract.read("opened", tag=last)
+    topics = [contract.interface.event("Transcript").topic, session]
+    entries: list[m.TranscriptEntry] = []
+    async for _, logs in LogReader(node).read([contract.address], topics, opened, last):
+        for log, event in zip(logs, contract.events(logs, "Transcript"), strict=True):
+            entries.append(m.TranscriptEntry(event["member"], event["kind"], log.block_number, event["data"]))
+    return tuple(entries)

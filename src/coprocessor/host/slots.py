@@ -9,9 +9,10 @@ from coprocessor.host.feed import Wanted
 from coprocessor.protocol import layout
 from coprocessor.values.identities import ClusterId, ProgramId, WorkerId
 
-__all__ = ["ceremony", "committee", "progress", "proven_links", "worker_standing"]
+__all__ = ["ceremony", "committee", "handover", "progress", "proven_links", "worker_standing"]
 
 _CLUSTER_FIELDS = ("epoch", "first_open", "quorum", "fast_quorum", "runtime")
+_MEMBER_FIELDS = ("operator", "signer", "sealing_key", "evidence_digest")
 _WORKER_FIELDS = ("operator", "platform", "role", "signer", "sealing_key", "expires", "revoked")
 
 
@@ -38,7 +39,20 @@ def ceremony(session: bytes) -> Wanted:
         layout.gatekeeping_phase_blocks(),
         layout.gatekeeping_transcript_head(session),
         layout.gatekeeping_transcript_count(session),
+        layout.gatekeeping_committee(),
     ]
+    return {"Gatekeeping": slots}
+
+
+def handover(session: bytes, members: int, following: int) -> Wanted:
+    """A handover: what a ceremony needs, and both committees in full."""
+    slots = [*ceremony(session)["Gatekeeping"], layout.gatekeeping_threshold(), layout.gatekeeping_member_count()]
+    slots += [layout.gatekeeping_share_keys_hash(), layout.gatekeeping_is_handover()]
+    slots += [layout.gatekeeping_next(name) for name in ("threshold", "count", "announced")]
+    for index in range(members):
+        slots += [layout.gatekeeping_member(index, name) for name in _MEMBER_FIELDS]
+    for index in range(following):
+        slots += [layout.gatekeeping_next_member(index, name) for name in _MEMBER_FIELDS]
     return {"Gatekeeping": slots}
 
 

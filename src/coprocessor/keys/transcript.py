@@ -31,6 +31,7 @@ from coprocessor.values.errors import CoprocessorError
 from coprocessor.values.identities import Address, Digest
 
 __all__ = [
+    "CLOSING",
     "MAX_SIGNED_MESSAGE",
     "Entry",
     "Phase",
@@ -52,6 +53,9 @@ class Phase(IntEnum):
     REVEAL = 2
     COMPLAIN = 3
     OUTCOME = 4
+
+CLOSING: Final = 5
+"""Kind of the message by which a present member agrees that the next committee has proven itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ def _expected(read: Transcript, speakers: Sequence[Speaker]) -> set[int]:
     announced = {member for member, kind in read.counted if kind == Phase.ANNOUNCE}
     match read.phase:
         case Phase.ANNOUNCE:
-            return everybody
+            return {member for member, speaker in enumerate(speakers) if speaker.receiver or speaker.dealer}
         case Phase.REVEAL:
             return {member for member in announced if speakers[member].dealer}
         case Phase.COMPLAIN:

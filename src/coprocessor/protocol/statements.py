@@ -20,6 +20,7 @@ __all__ = [
     "HandoverRecord",
     "InputKeyRecord",
     "MasterKeyRecord",
+    "compute_handover_session",
     "compute_members_hash",
 ]
 
@@ -159,9 +160,27 @@ def compute_members_hash(members: Sequence[tuple[Address, Address, bytes, Digest
     return keccak256(abi.encode(["(address,address,bytes32,bytes32)[]"], [list(members)]))
 
 
+def compute_handover_session(
+    former: Digest,
+    committee: int,
+    threshold: int,
+    announced: int,
+    members: Sequence[tuple[Address, Address, bytes, Digest]],
+) -> Digest:
+    """``Gatekeeping.next_session``: under which a handover begins.
+
+    Args:
+        former: 32 bytes, the session before.
+        committee: number of the present one.
+        threshold, announced, members: of the next one; seconds since 1970.
+    """
+    words = (former, committee, threshold, announced, compute_members_hash(members))
+    return keccak256(abi.encode(["bytes32", "uint256", "uint256", "uint256", "bytes32"], words))
+
+
 @dataclass(frozen=True, slots=True)
 class MasterKeyRecord:
-    """The outcome of the first key ceremony: its session, hashes of the master public key and of all share keys."""
+    """The outcome of a key ceremony: its session, hashes of the master public key and of all share keys."""
 
     session: Digest
     master_key_hash: Digest

@@ -1,0 +1,269 @@
+"""What a gatekeeper's enclave guards: its share, from genesis through each handover, and what of it lies on a disk.
+
+Rules enforced:
+1. genesis: every first gatekeeper's evidence is verified by each, and the key ceremony's session is the genesis digest
+   (PROTOCOL 9.1; ``enclave.ceremony``);
+2. an outcome counts once the chain has recorded it, and what led to it is erased then;
+3. the present share serves until the chain has switched to the next committee; then it is erased too (PROTOCOL 9.4,
+   ``enclave.handover``);
+4. what the host keeps suffices to go on at every moment (PROTOCOL 9.5, ``enclave.sealed_share``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from coprocessor.attestation.verdict import Verdict
+from coprocessor.crypto.hashing import keccak256
+from coprocessor.enclave import messages as m
+from coprocessor.enclave.ceremony import KeyCeremony, checked_members, outcome_record, share_keys_of
+from coprocessor.enclave.chain_view import ChainView
+from coprocessor.enclave.handover import Handover, HandoverLook, Member
+from coprocessor.enclave.identity import EnclaveKeys, Entropy
+from coprocessor.enclave.key_release import KeyReleases
+from coprocessor.enclave.sealed_share import CeremonySecret, HandoverSecret, SealedShare, open_share, seal_share
+from coprocessor.keys.shares import CommitteeKeys, KeyShare, check_threshold
+from coprocessor.keys.transcript import Entry, Phase
+from coprocessor.protocol import layout
+from coprocessor.protocol.genesis import compute_network_id
+from coprocessor.protocol.statements import (
+    ROLE_GATEKEEPER,
+    GenesisRecord,
+    HandoverRecord,
+    MasterKeyRecord,
+    compute_members_hash,
+)
+from coprocessor.values.errors import CallerMisuse, EvidenceRefused
+from coprocessor.values.identities import Address, Digest, NetworkId
+from coprocessor.values.network import Network, NetworkConfiguration
+
+__all__ = ["KeyCustody"]
+
+Judge = Callable[[m.Admit, int], Verdict]
+
+
+class KeyCustody:
+    """One gatekeeper's share and its way through ceremonies.
+
+    Args:
+        configuration: of the network.
+        view: this enclave's own finalised chain.
+        judge: verifies evidence for a role.
+        entropy, seal_key: from the measured loop.
+        network: as the host named it; without gatekeepers before genesis.
+        sealed: what an earlier run handed out, or empty.
+    """
+
+    def __init__(
+        self,
+        configuration: NetworkConfiguration,
+        view: ChainView,
+        judge: Judge,
+        entropy: Entropy,
+        seal_key: bytes,
+        network: Network,
+        sealed: bytes,
+    ) -> None:
+        self._configuration = configuration
+        self._insecure = configuration.allow_simulated
+        self._view = view
+        self._judge = judge
+        self._entropy = entropy
+        self._seal_key = seal_key
+        self.keys = EnclaveKeys(entropy)
+        self.network: NetworkId | None = compute_network_id(network) if network.gatekeepers else None
+        self.share: KeyShare | None = None
+        self._committee = 0
+        self._releases: KeyReleases | None = None
+        self._ceremony: KeyCeremony | None = None
+        self._kept: KeyShare | None = None  # sealed, and not on the chain yet as far as this enclave knows
+        self._done = self.network is not None  # who comes later has no part in the first ceremony
+        self._handover_secret: HandoverSecret | None = None
+        self._verified: set[Member] = set()
+        self._handover = self._make_handover()
+        if sealed:
+            self._restore(sealed)
+
+    @property
+    def releases(self) -> KeyReleases:
+        """Answers to key requests. Raises CallerMisuse where there is no share."""
+        if self._releases is None:
+            raise CallerMisuse(
+                "gatekeeper.no_share",
+                "this gatekeeper holds no share",
+                "a key ceremony is under way, or left it without one",
+                "ask the other gatekeepers",
+            )
+        return self._releases
+
+    # ---- genesis and first ceremony
+
+    def sign_genesis(self, message: m.Genesis) -> m.GenesisSigned:
+        """Verifies every member's evidence, then signs the genesis (PROTOCOL 9.1)."""
+        if self.share is not None or self._done:
+            raise CallerMisuse("genesis.done", "this gatekeeper has had its genesis")
+        check_threshold(message.threshold, len(message.members))
+        rows = [self._judged(member) for member in message.members]
+        signers = tuple(signer for _, signer, _, _ in rows)
+        checked_members(signers, self.keys.signing.address)
+        self.network = compute_network_id(Network(self._configuration, tuple(digest for *_, digest in rows)))
+        record = GenesisRecord(self.network, message.threshold, compute_members_hash(rows))
+        self._begin(CeremonySecret(message.threshold, signers, self._entropy(32)))
+        return m.GenesisSigned(self.network, self._sign(record), self._seal(None))
+
+    def _judged(self, member: m.Admit) -> Member:
+        digest = Digest(self._judge(member, ROLE_GATEKEEPER).body_digest)
+        return Address(member.operator), Address(member.signer), member.sealing_key, digest
+
+    def _begin(self, secret: CeremonySecret) -> None:
+        assert self.network is not None
+        self._ceremony = KeyCeremony(self.network, self._insecure, self.keys, secret)
+
+    def step_ceremony(self, message: m.Ceremony) -> m.CeremonyStep:
+        """How the first key ceremony stands (PROTOCOL 9.3)."""
+        if self._done:
+            return self._finished(b"")
+        if self._ceremony is None:
+            raise CallerMisuse("genesis.not_begun", "the key ceremony begins with Genesis")
+        recorded = self._view.digest("Gatekeeping", layout.gatekeeping_master_key_hash())
+        if self._kept is not None and recorded == keccak256(self._kept.committee.group):
+            return self._adopt(self._kept)
+        if self._view.value("Gatekeeping", layout.gatekeeping_committee()) > 1:
+            return self._adopt(None)  # the key has moved on without this gatekeeper
+        look = self._ceremony.look(self._view, _entries(message.entries))
+        if look.committee is None:
+            return m.CeremonyStep(look.session, look.phase, look.message, b"", (), b"", b"", False, False, look.failure)
+        if any(recorded):
+            if recorded != keccak256(look.committee.group):
+                raise EvidenceRefused(
+                    "ceremony.foreign_key",
+                    "the chain records another master key than the ceremony's transcript gives",
+                    "the threshold of gatekeepers signed a false outcome",
+                    "trust nothing of this network",
+                )
+            return self._adopt(look.share)
+        return self._outcome(look.session, look.committee, look.share)
+
+    def _outcome(self, session: Digest, committee: CommitteeKeys, share: KeyShare | None) -> m.CeremonyStep:
+        """The outcome to sign; the share is sealed before anything public depends on it (PROTOCOL 9.5)."""
+        members = len(self._ceremony.secret.signers) if self._ceremony is not None else 0
+        keys = share_keys_of(committee, members)
+        signature = b"" if share is None else self._sign(outcome_record(session, committee, members))
+        sealed = b"" if share is None else self._seal(share)
+        return m.CeremonyStep(
+            session, Phase.OUTCOME, b"", committee.group, keys, signature, sealed, False, share is not None, ""
+        )
+
+    def _adopt(self, share: KeyShare | None) -> m.CeremonyStep:
+        """The outcome stands on the chain: the secret of the ceremony is erased (rule 2)."""
+        self._ceremony = self._kept = None
+        self._done = True
+        self._hold(share, 1)
+        return self._finished(self._seal(share))
+
+    def _finished(self, sealed: bytes) -> m.CeremonyStep:
+        return m.CeremonyStep(b"", Phase.OUTCOME, b"", b"", (), b"", sealed, True, self.share is not None, "")
+
+    # ---- handover
+
+    def verify_candidate(self, candidate: m.Admit) -> m.Ready:
+        """Verifies the evidence of a member of the next committee; this enclave deals to nobody else (PROTOCOL 9.4)."""
+        self._verified.add(self._judged(candidate))
+        return m.Ready()
+
+    def sign_handover(self) -> m.HandoverSigned:
+        """This present member's agreement to begin the handover to the announced committee (PROTOCOL 9.4)."""
+        if self.share is None:
+            raise CallerMisuse("gatekeeper.no_share", "only who holds a share agrees to hand it over")
+        session = self._handover.agreed_session(self._view, self._verified, development=self._configuration.development)
+        return m.HandoverSigned(session, self._sign(HandoverRecord(session)))
+
+    def step_handover(self, message: m.Handover) -> m.HandoverStep:
+        """How the handover under way stands, and what this enclave has to say."""
+        committee = self._view.value("Gatekeeping", layout.gatekeeping_committee())
+        if self._committee == 0 and self._handover_secret is None:
+            self._committee = committee  # a candidate learns where it stands
+        if committee != self._committee:
+            return self._switch(committee, _entries(message.entries))
+        if not self._view.value("Gatekeeping", layout.gatekeeping_is_handover()):
+            return self._handover_step(HandoverLook(Digest(bytes(32)), 0), b"")
+        look = self._handover.look(
+            self._view, message.master_key, message.share_keys, _entries(message.entries), self._verified, self.share
+        )
+        sealed = b""
+        if look.secret is not None and look.secret != self._handover_secret:
+            self._handover_secret = look.secret
+            sealed = self._seal(self.share)
+        return self._handover_step(look, sealed)
+
+    def _switch(self, committee: int, entries: tuple[Entry, ...]) -> m.HandoverStep:
+        """The chain has another committee: its share is taken, the former one erased (rule 3)."""
+        pending = self._handover_secret
+        recorded = self._view.digest("Gatekeeping", layout.gatekeeping_share_keys_hash())
+        members = self._view.value("Gatekeeping", layout.gatekeeping_member_count())
+        share = None if pending is None else pending.share or self._handover.finish(self._view, entries)
+        if share is not None and keccak256(b"".join(share_keys_of(share.committee, members))) != recorded:
+            share = None
+        self._handover_secret = None
+        self._hold(share, committee)
+        return self._handover_step(HandoverLook(Digest(bytes(32)), 0), self._seal(share))
+
+    def _handover_step(self, look: HandoverLook, sealed: bytes) -> m.HandoverStep:
+        return m.HandoverStep(
+            session=look.session,
+            phase=look.phase,
+            says=tuple(m.Said(member, kind, data) for member, kind, data in look.says),
+            share_keys=look.share_keys,
+            sealed=sealed,
+            unknown=look.unknown,
+            committee=self._committee,
+            has_share=self.share is not None,
+            failure=look.failure,
+        )
+
+    def _make_handover(self) -> Handover:
+        network = NetworkId(bytes(32)) if self.network is None else self.network
+        return Handover(network, self._insecure, self.keys, self._entropy, self._sign, self._handover_secret)
+
+    # ---- what lies on a disk
+
+    def seal_keys(self) -> m.Sealed:
+        """What the host keeps of a candidate, so that it has the same keys when a committee names it."""
+        return m.Sealed(self._seal(self.share))
+
+    def _hold(self, share: KeyShare | None, committee: int) -> None:
+        assert self.network is not None
+        self.share, self._committee = share, committee
+        self._handover = self._make_handover()
+        if share is None:
+            self._releases = None
+        elif self._releases is None:
+            self._releases = KeyReleases(self.network, self._insecure, self._view, share, self.keys.signing)
+        else:
+            self._releases.replace_share(share)
+
+    def _sign(self, record: GenesisRecord | MasterKeyRecord | HandoverRecord) -> bytes:
+        gatekeeping = self._configuration.contract("Gatekeeping").address
+        return self.keys.signing.sign(record.digest(self._configuration.chain_id, gatekeeping))
+
+    def _seal(self, share: KeyShare | None) -> bytes:
+        assert self.network is not None
+        ceremony = None if self._ceremony is None else self._ceremony.secret
+        kept = SealedShare(self.network, self.keys, share, ceremony, self._committee, self._handover_secret)
+        return seal_share(kept, self._seal_key, self._entropy(32))
+
+    def _restore(self, sealed: bytes) -> None:
+        opened = open_share(sealed, self._seal_key)
+        if self.network is None or opened.network != self.network:
+            raise EvidenceRefused("share.foreign", "the sealed share belongs to another network")
+        self.keys = opened.keys
+        self._handover_secret = opened.handover
+        if opened.ceremony is not None:
+            self._kept, self._done = opened.share, False
+            self._begin(opened.ceremony)
+            return
+        self._hold(opened.share, opened.committee)
+
+
+def _entries(plain: tuple[m.TranscriptEntry, ...]) -> tuple[Entry, ...]:
+    return tuple(Entry(one.member, one.kind, one.block_number, one.data) for one in plain)
