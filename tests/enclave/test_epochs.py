@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from coprocessor.crypto.secp256k1 import recover_address
+from coprocessor.enclave import epochs, transition
 from coprocessor.enclave import messages as m
-from coprocessor.enclave import transition, worker
 from coprocessor.enclave.checkpoint import Checkpoint, Manifest, open_checkpoint
 from coprocessor.keys.derivation import ClusterKeys
 from coprocessor.keys.identity import ClusterIdentity
@@ -102,7 +102,7 @@ class Rotating(Counter):
 @pytest.fixture(autouse=True)
 def grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """A block of the fake chain takes 12 seconds."""
-    monkeypatch.setattr(worker, "DEVELOPMENT_GRACE_SECONDS", 12 * GRACE_BLOCKS)
+    monkeypatch.setattr(epochs, "DEVELOPMENT_GRACE_SECONDS", 12 * GRACE_BLOCKS)
 
 
 @pytest.fixture

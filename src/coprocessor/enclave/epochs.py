@@ -15,14 +15,20 @@ from dataclasses import dataclass
 from coprocessor.keys.derivation import ClusterKeys
 from coprocessor.values.errors import CallerMisuse, EvidenceRefused
 from coprocessor.values.identities import RuntimeId
+from coprocessor.values.network import NetworkConfiguration
 
-__all__ = ["DEVELOPMENT_GRACE_SECONDS", "GRACE_SECONDS", "BegunEpoch", "Epochs"]
+__all__ = ["DEVELOPMENT_GRACE_SECONDS", "GRACE_SECONDS", "BegunEpoch", "Epochs", "grace_of"]
 
 GRACE_SECONDS = 600
 """How long after an epoch's first link inputs sealed to the one before are still taken."""
 
 DEVELOPMENT_GRACE_SECONDS = 20
 """The same on networks whose configuration says that they are for development (PROTOCOL 1.4)."""
+
+
+def grace_of(configuration: NetworkConfiguration) -> int:
+    """The grace of a network, seconds."""
+    return DEVELOPMENT_GRACE_SECONDS if configuration.development else GRACE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ class Epochs:
     """The epochs of one cluster.
 
     Args:
-        grace_seconds: ``GRACE_SECONDS`` or the network's own.
+        grace_seconds: ``grace_of`` the network.
     """
 
     def __init__(self, grace_seconds: int) -> None:

@@ -24,12 +24,13 @@ from coprocessor.attestation.policy import AttestationPolicy, admit
 from coprocessor.attestation.report_data import ReportClaims
 from coprocessor.attestation.verdict import Verdict
 from coprocessor.enclave import messages as m
+from coprocessor.enclave.booting import introduce, read_network
 from coprocessor.enclave.chain_view import ChainView
 from coprocessor.enclave.custody import KeyCustody
 from coprocessor.enclave.identity import EnclaveKeys, Entropy
 from coprocessor.headers.header import Header
 from coprocessor.keys.tickets import SignedTicket, Ticket, encode_signed_ticket, sign_ticket
-from coprocessor.protocol.genesis import compute_configuration_hash, network_from_json
+from coprocessor.protocol.genesis import compute_configuration_hash
 from coprocessor.protocol.statements import ROLE_GATEKEEPER, ROLE_WORKER, Admission
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRefused, MalformedInput
 from coprocessor.values.identities import Address, Digest, checked_address, checked_digest
@@ -98,23 +99,10 @@ class GatekeeperCore:
     def _boot(self, message: m.BootGatekeeper) -> m.Booted:
         if self._state is not None:
             raise CallerMisuse("enclave.booted", "this enclave was booted before", next="start another process")
-        network, _ = network_from_json(message.network)
-        if self._around.simulated and not network.configuration.allow_simulated:
-            raise EvidenceRefused(
-                "attestation.simulated_refused",
-                "this machine's TEE is simulated, and the network accepts real hardware only",
-                next="run on TEE hardware, or make a network that allows simulation",
-            )
+        network = read_network(message.network, simulated=self._around.simulated)
         operator = Address(checked_address(message.operator, "operator"))
         self._state = _Gatekeeper(self._around, network, operator, message.sealed_share)
-        keys = self._state.keys
-        return m.Booted(
-            keys.signing.address,
-            keys.signing.public_key,
-            keys.sealing.public_key,
-            self._around.platform,
-            self._around.simulated,
-        )
+        return introduce(self._state.keys, self._around.platform, simulated=self._around.simulated)
 
 
 class _Gatekeeper:

@@ -19,10 +19,11 @@ from typing import Any
 
 from coprocessor.attestation.report_data import ReportClaims
 from coprocessor.enclave import messages as m
+from coprocessor.enclave.booting import introduce, read_network
 from coprocessor.enclave.chain_view import ChainView
 from coprocessor.enclave.checkpoint import Checkpoint, Manifest, make_checkpoint, open_checkpoint, take_snapshot
 from coprocessor.enclave.cluster_keys import ClusterKeyAcquisition
-from coprocessor.enclave.epochs import DEVELOPMENT_GRACE_SECONDS, GRACE_SECONDS, BegunEpoch, Epochs
+from coprocessor.enclave.epochs import BegunEpoch, Epochs, grace_of
 from coprocessor.enclave.executor_port import Executor, ExecutorPort
 from coprocessor.enclave.history import History
 from coprocessor.enclave.identity import EnclaveKeys, Entropy
@@ -34,7 +35,7 @@ from coprocessor.enclave.sealed_state import GENESIS_ROOT, ClusterState
 from coprocessor.enclave.transition import Transition
 from coprocessor.keys.derivation import ClusterKeys
 from coprocessor.protocol import layout
-from coprocessor.protocol.genesis import compute_network_id, network_from_json
+from coprocessor.protocol.genesis import compute_network_id
 from coprocessor.protocol.links import LinkKind, compute_genesis_head
 from coprocessor.protocol.receipts import Receipt
 from coprocessor.protocol.statements import Boundary, InputKeyRecord
@@ -142,24 +143,11 @@ class WorkerCore:
     def _boot(self, message: m.BootWorker) -> m.Booted:
         if self._cluster is not None:
             raise CallerMisuse("enclave.booted", "this enclave was booted before", next="start another process")
-        network, _ = network_from_json(message.network)
-        if self._around.simulated and not network.configuration.allow_simulated:
-            raise EvidenceRefused(
-                "attestation.simulated_refused",
-                "this machine's TEE is simulated, and the network accepts real hardware only",
-                next="run on TEE hardware, or join a network that allows simulation",
-            )
+        network = read_network(message.network, simulated=self._around.simulated)
         operator = Address(checked_address(message.operator, "operator"))
         cluster = ClusterId(checked_digest(message.cluster, "cluster"))
         self._cluster = _Cluster(self._around, network, operator, cluster)
-        keys = self._cluster.keys
-        return m.Booted(
-            keys.signing.address,
-            keys.signing.public_key,
-            keys.sealing.public_key,
-            self._around.platform,
-            self._around.simulated,
-        )
+        return introduce(self._cluster.keys, self._around.platform, simulated=self._around.simulated)
 
 
 class _Cluster:
@@ -183,8 +171,7 @@ class _Cluster:
         self._executor = Executor(around.executor, around.guest_wasm, self._entries)
         insecure = network.configuration.allow_simulated
         self._acquisition = ClusterKeyAcquisition(self._network, cluster, insecure, self.keys, around.entropy)
-        development = network.configuration.development
-        self._epochs = Epochs(DEVELOPMENT_GRACE_SECONDS if development else GRACE_SECONDS)
+        self._epochs = Epochs(grace_of(network.configuration))
         self._transition = Transition(
             self._network, chain_id, inbox, self._epochs, self._executor, self._codes, self._programs, self._state
         )

@@ -19,21 +19,21 @@ from pathlib import Path
 from coprocessor.chain.errors import TransactionReverted
 from coprocessor.codec import cbor
 from coprocessor.crypto.hashing import sha256
-from coprocessor.crypto.secp256k1 import recover_address
 from coprocessor.durable.disk import Disk
 from coprocessor.durable.points import PersistPoint
 from coprocessor.enclave import messages as m
 from coprocessor.enclave.checkpoint import MAX_CHECKPOINT, MAX_MANIFEST, MAX_PIECE, Manifest
-from coprocessor.enclave.epochs import DEVELOPMENT_GRACE_SECONDS, GRACE_SECONDS
+from coprocessor.enclave.epochs import grace_of
 from coprocessor.host.enclave_process import EnclaveProcess
 from coprocessor.host.feed import ChainFeed
 from coprocessor.host.link_feed import LinkFeed
+from coprocessor.host.members import Members
 from coprocessor.host.settler import TURN_SECONDS, turn_of
 from coprocessor.host.worker_options import Surroundings
 from coprocessor.protocol import layout
 from coprocessor.protocol.statements import Boundary
 from coprocessor.values.errors import CoprocessorError, MalformedInput, PeerUnreachable
-from coprocessor.values.identities import Digest, StateRoot, WorkerId, from_hex, to_hex
+from coprocessor.values.identities import Digest, StateRoot, WorkerId, to_hex
 
 __all__ = ["KEPT_CHECKPOINTS", "Boundaries", "CheckpointFolder", "KeptCheckpoint"]
 
@@ -107,10 +107,12 @@ class Boundaries:
         self._enclave = enclave
         self._links = links
         self._worker = worker
+        self._members = Members(around, links, worker)
         self._folder = CheckpointFolder(around.options.data / "checkpoints", around.options.disk)
         self._named_epoch = 0
         self._pieces: list[bytes] = []
         self._reached: dict[int, m.BoundaryReached] = {}
+        self._closed_up_to = 1  # the epoch up to which nothing older is open; the chain is asked no more until the next
         self._quiet_since: tuple[int, float] = (-1, 0.0)
 
     # ---- what the enclave says
@@ -170,7 +172,7 @@ class Boundaries:
 
     async def _fetch(self, digest: bytes) -> KeptCheckpoint:
         registry = self._around.contract("Registry")
-        members = await self._members()
+        members = await self._ever_joined()
         failure = PeerUnreachable(
             "checkpoint.nowhere",
             f"no member has checkpoint {to_hex(digest)}",
@@ -201,7 +203,7 @@ class Boundaries:
             pieces.append(piece)
         return KeptCheckpoint(manifest, tuple(pieces))
 
-    async def _members(self) -> list[WorkerId]:
+    async def _ever_joined(self) -> list[WorkerId]:
         """Workers that ever joined, as the chain tells; those that left simply do not answer."""
         around, clusters = self._around, self._around.contract("Clusters")
         head = await around.node.block("finalized")
@@ -219,12 +221,15 @@ class Boundaries:
             PeerUnreachable: too few members sign (``boundary.quorum``).
             TransactionReverted, TransactionFailed, ChainUnreachable, RpcError: the chain does not take it.
         """
+        if self._links.epoch <= self._closed_up_to:
+            return False
         around = self._around
         cluster = await around.contract("Clusters").read("clusters", around.cluster)
         if cluster[_FIRST_OPEN] > max(1, self._named_epoch):
             ended = await around.contract("Clusters").read("boundaries", around.cluster)
             self._named_epoch, self._folder.named = ended[0], ended[4]
         if cluster[_FIRST_OPEN] >= cluster[_EPOCH]:
+            self._closed_up_to = cluster[_EPOCH]
             return False
         reached = [one for one in self._reached.values() if one.epoch == cluster[_EPOCH]]
         for boundary in sorted(reached, key=lambda one: -one.count):
@@ -247,26 +252,17 @@ class Boundaries:
             Digest(reached.checkpoint),
         )
         digest = statement.digest(self._around.network.configuration.chain_id, clusters.address)
-        found = {recover_address(digest, reached.signature): reached.signature}
-        for worker in sorted(self._links.members - {self._worker}) if quorum > 1 else []:
-            if len(found) >= quorum:
-                break
-            endpoint = str(await self._around.contract("Registry").read("endpoints", worker)).rstrip("/")
-            try:
-                url = f"{endpoint}/v1/boundary?epoch={reached.epoch}&count={reached.count}"
-                answer = await self._around.peers.get_json(url)
-                signature = from_hex(answer["signature"], 65, "signature")
-                if from_hex(answer["checkpoint"], 32, "checkpoint") == reached.checkpoint:
-                    found[recover_address(digest, signature)] = signature
-            except (CoprocessorError, KeyError, TypeError) as error:
-                _log.info("worker: member %s signs no boundary: %s", to_hex(worker), error)
+        page = f"/v1/boundary?epoch={reached.epoch}&count={reached.count}"
+        found = await self._members.signatures(
+            digest, reached.signature, quorum, page, ("checkpoint", reached.checkpoint)
+        )
         if len(found) < quorum:
             raise PeerUnreachable(
                 "boundary.quorum",
                 f"{len(found)} members sign the boundary after {reached.count} links, {quorum} are needed",
                 next="wait, or start more workers",
             )
-        call = clusters.encode("close_epochs", astuple(statement), receipt, [found[signer] for signer in sorted(found)])
+        call = clusters.encode("close_epochs", astuple(statement), receipt, found)
         try:
             await self._around.sender.send(clusters.address, call)
         except TransactionReverted as error:
@@ -285,10 +281,7 @@ class Boundaries:
             return False
         around = self._around
         raised = (await around.contract("Clusters").read("epochs", around.cluster, epoch))[_RAISED]
-        head = await around.node.block("latest")
-        development = around.network.configuration.development
-        grace = DEVELOPMENT_GRACE_SECONDS if development else GRACE_SECONDS
-        if head is None or max(head.timestamp, int(time.time())) <= raised + grace:
+        if await around.node.next_timestamp() <= raised + grace_of(around.network.configuration):
             return False
         inbox = around.contract("Inbox")
         await around.sender.send(inbox.address, inbox.encode("submit", around.cluster, 0, 0, b""))

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 
 from coprocessor.chain.errors import TransactionReverted
 from coprocessor.chain.proofs import NamedProof
-from coprocessor.crypto.secp256k1 import recover_address
 from coprocessor.enclave import messages as m
 from coprocessor.host.link_feed import LinkFeed
+from coprocessor.host.members import Members
 from coprocessor.host.settler import TURN_SECONDS, turn_of
 from coprocessor.host.store import SettledReceipt, StoredOutput
 from coprocessor.host.worker_options import Surroundings
 from coprocessor.protocol import layout
 from coprocessor.protocol.outputs import Leaf, prove_output
 from coprocessor.protocol.statements import InputKeyRecord
-from coprocessor.values.errors import CoprocessorError, PeerUnreachable
-from coprocessor.values.identities import Address, Digest, ProgramId, WorkerId, from_hex, to_hex
+from coprocessor.values.errors import PeerUnreachable
+from coprocessor.values.identities import Address, Digest, ProgramId, WorkerId, to_hex
 
 __all__ = ["MAX_DELIVERED_BYTES", "Courier"]
 
@@ -54,6 +54,7 @@ class Courier:
         self._around = around
         self._links = links
         self._worker = worker
+        self._members = Members(around, links, worker)
         self._keys: dict[tuple[ProgramId, int], _Key] = {}
         self._proven: set[tuple[ProgramId, int]] = set()
         self._published: set[tuple[ProgramId, int]] = set()
@@ -152,27 +153,15 @@ class Courier:
         quorum: int = (await around.contract("Clusters").read("clusters", around.cluster))[_QUORUM]
         record = InputKeyRecord(around.network_id, around.cluster, key.program, key.epoch, key.key)
         digest = record.digest(around.network.configuration.chain_id, around.contract("Programs").address)
-        found = {recover_address(digest, key.signature): key.signature}
-        others = sorted(self._links.members - {self._worker}) if quorum > 1 else []
-        for worker in others:
-            if len(found) >= quorum:
-                break
-            endpoint = str(await around.contract("Registry").read("endpoints", worker)).rstrip("/")
-            try:
-                url = f"{endpoint}/v1/input-key?program={to_hex(key.program)}&epoch={key.epoch}"
-                answer = await around.peers.get_json(url)
-                signature = from_hex(answer["signature"], 65, "signature")
-                if from_hex(answer["key"], 32, "key") == key.key:
-                    found[recover_address(digest, signature)] = signature
-            except (CoprocessorError, KeyError, TypeError) as error:
-                _log.info("worker: member %s signs no input key: %s", to_hex(worker), error)
+        page = f"/v1/input-key?program={to_hex(key.program)}&epoch={key.epoch}"
+        found = await self._members.signatures(digest, key.signature, quorum, page, ("key", key.key))
         if len(found) < quorum:
             raise PeerUnreachable(
                 "keys.quorum",
                 f"{len(found)} members sign the input key of {to_hex(key.program)}, {quorum} are needed",
                 next="wait, or start more workers",
             )
-        return [found[signer] for signer in sorted(found)]
+        return found
 
     def _is_my_turn(self, what: bytes) -> bool:
         first_seen = self._seen.setdefault(what, time.monotonic())

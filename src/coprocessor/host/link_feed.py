@@ -13,7 +13,7 @@ from coprocessor.enclave import messages as m
 from coprocessor.host.enclave_process import EnclaveProcess
 from coprocessor.host.worker_options import Surroundings
 from coprocessor.protocol.links import Link, LinkKind
-from coprocessor.protocol.system import decode_member
+from coprocessor.protocol.system import decode_epoch, decode_member
 from coprocessor.values.errors import EvidenceRefused
 from coprocessor.values.identities import WorkerId
 
@@ -41,6 +41,8 @@ class LinkFeed:
         """Workers that joined and did not leave, by the links read so far."""
         self.boundaries: list[int] = []
         """Indices of epoch and runtime links, ascending."""
+        self.epoch = 0
+        """Of the newest epoch link that was read."""
 
     @property
     def count(self) -> int:
@@ -95,6 +97,8 @@ class LinkFeed:
             if link.kind in (LinkKind.EPOCH, LinkKind.RUNTIME):
                 if link.index not in self.boundaries:
                     self.boundaries.append(link.index)
+                if link.kind == LinkKind.EPOCH:
+                    self.epoch = max(self.epoch, decode_epoch(link.payload).epoch)
             elif link.kind == LinkKind.MEMBER:
                 change = decode_member(link.payload)
                 (self.members.add if change.joined else self.members.discard)(change.worker)

@@ -19,6 +19,7 @@ from coprocessor.crypto.secp256k1 import recover_address
 from coprocessor.enclave import messages as m
 from coprocessor.host.enclave_process import EnclaveProcess
 from coprocessor.host.link_feed import LinkFeed
+from coprocessor.host.members import Members
 from coprocessor.host.settled_index import receipt_from_abi, receipt_to_abi
 from coprocessor.host.worker_options import Surroundings
 from coprocessor.protocol.outputs import compute_outputs_root
@@ -57,6 +58,7 @@ class Settler:
         self._enclave = enclave
         self._links = links
         self._worker = worker
+        self._members = Members(around, links, worker)
         self._signer = signer
         self._pending_since: tuple[int, float] | None = None
         self.executed = 0
@@ -128,12 +130,8 @@ class Settler:
         return sorted(signed, key=lambda one: one.signer)
 
     async def _ask_members(self, receipt: Receipt, needed: int) -> list[_Signed]:
-        registry = self._around.contract("Registry")
         found: list[_Signed] = []
-        for worker in sorted(self._links.members - {self._worker}):
-            if len(found) == needed:
-                break
-            endpoint = str(await registry.read("endpoints", worker)).rstrip("/")
+        async for worker, endpoint in self._members.endpoints():
             try:
                 reply = await self._around.peers.ask(
                     f"{endpoint}/v1/receipt",
@@ -147,6 +145,8 @@ class Settler:
                 continue
             if other.receipt == receipt and other.signer not in {self._signer, *(one.signer for one in found)}:
                 found.append(other)
+                if len(found) == needed:
+                    break
         return found
 
     def _check(self, reply: m.SignedReceipt) -> _Signed:
