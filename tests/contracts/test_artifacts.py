@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,22 +19,13 @@ from tests.contracts.evm import Deployed, Evm
 from tests.contracts.network import Cluster, TestNetwork, digest
 from tests.contracts.test_epochs import boundary, newest_receipt, sign
 from tests.contracts.test_programs import input_key_signatures
+from tests.support.scripts import load_script
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE_LIMIT = 24_576  # EIP-170
 
 
-def load_build() -> ModuleType:
-    """``contracts/build.py``, which is a script and no module of the package."""
-    spec = importlib.util.spec_from_file_location("contracts_build", ROOT / "contracts" / "build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-BUILD = load_build()
+BUILD = load_script("contracts/build.py")
 NAMES = [Path(source).stem for source in BUILD.CONTRACTS]
 
 

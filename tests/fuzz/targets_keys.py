@@ -28,7 +28,7 @@ from coprocessor.keys.release import (
     verify_request,
 )
 from coprocessor.keys.shares import KeyShare
-from coprocessor.keys.storage import decode_committee, encode_committee, open_key_share, seal_key_share
+from coprocessor.keys.storage import decode_committee, encode_committee
 from coprocessor.keys.tickets import decode_signed_ticket, encode_signed_ticket, verify_ticket
 from coprocessor.keys.transcript import Entry, Speaker, read_transcript, sign_message
 from tests.fuzz.target import REFUSED, Target, Unsound
@@ -152,11 +152,6 @@ def _response(data: bytes) -> None:
     open_response(_asked(), decode_response(data), SEALING, KEEPERS[0].address)
 
 
-def _key_share(data: bytes) -> None:
-    share = _shares()[1]
-    open_key_share(data, 1, share.committee, NETWORK, _SEAL_KEY, insecure=True)
-
-
 @cache
 def _kept() -> bytes:
     keys = EnclaveKeys.restore(b"\x11" * 32, b"\x12" * 32)
@@ -226,13 +221,6 @@ KEY_TARGETS = (
         errors=REFUSED,
         covers=("keys.storage.decode_committee",),
         examples=40,
-    ),
-    Target(
-        "key-share",
-        _key_share,
-        lambda: [seal_key_share(_shares()[1], NETWORK, _SEAL_KEY, insecure=True)],
-        errors=REFUSED,
-        covers=("keys.storage.open_key_share",),
     ),
     Target(
         "sealed-share",

@@ -83,7 +83,7 @@ def fetch(answers: dict[str, KeptCheckpoint], digest: bytes, tmp_path: Path) -> 
         peers=_Members(answers),
     )
     boundaries = Boundaries(around, None, None, None)  # type: ignore[arg-type]
-    boundaries._members = members  # type: ignore[assignment, method-assign]
+    boundaries._ever_joined = members  # type: ignore[assignment, method-assign]
     return asyncio.run(boundaries._fetch(digest))
 
 

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         if arguments.action == "raise":
             author = net.author if arguments.key else await owner_key(net.session, cluster) or net.author
             epoch = await raise_epoch(net.session, cluster, author)
-            screen.say(f"epoch {epoch} begins with the next link")
+            screen.say(f"epoch {epoch} has begun")
             await _wait(net, cluster, epoch, arguments.wait, screen)
         epochs = await look_at_epochs(net.session, cluster)
         _show(epochs, screen)
