@@ -8,14 +8,16 @@
     raise the epoch of its keys. Nobody can change the quorum, the runtime or the history. Each change is a system link
     of the cluster's inbox, so members and keys change at one place of the history (PROTOCOL 8.3).
     Epochs are closed by the members together: a quorum signs that nothing is left under older keys, and in which
-    checkpoint the state is (PROTOCOL 8.4).
+    checkpoint the state is, which operators outside the cluster hold (PROTOCOL 8.4). Whoever is removed gets no later
+    keys: `contain` removes and raises in one transaction, and where that is due anybody may send it.
 @dev Enclaves prove `clusters`, `members`, `epochs` and `boundaries` by storage proofs: one slot per field, nothing packed.
     Reverts: "clusters: quorum", "clusters: dispute window", "clusters: cluster", "clusters: owner", "clusters: operator",
     "clusters: role", "clusters: revoked", "clusters: expired", "clusters: approval", "clusters: in a cluster",
     "clusters: full", "clusters: not a member", "clusters: remover", "clusters: raiser", "clusters: epochs",
-    "clusters: network", "clusters: epoch", "clusters: not final", "clusters: state", "clusters: head"; and in `check_signatures` "clusters: signature",
-    "clusters: order", "clusters: signer", "clusters: member", "clusters: revoked", "clusters: expired",
-    "clusters: operator twice", "clusters: platform twice".
+    "clusters: network", "clusters: epoch", "clusters: not final", "clusters: state", "clusters: head",
+    "clusters: holder", "clusters: holder inside", "clusters: holder twice", "clusters: holders"; and in `check_signatures`
+    "clusters: signature", "clusters: order", "clusters: signer", "clusters: member", "clusters: revoked",
+    "clusters: expired", "clusters: operator twice", "clusters: platform twice".
 """
 
 from . import IClusters
@@ -40,6 +42,15 @@ MAX_OPEN_EPOCHS: constant(uint256) = 16
 BOUNDARY_TYPE: constant(bytes32) = keccak256(
     "Boundary(bytes32 network,bytes32 cluster,uint64 epoch,uint64 count,bytes32 inbox_head,bytes32 root,bytes32 checkpoint)"
 )
+
+HELD_TYPE: constant(bytes32) = keccak256("Held(bytes32 network,bytes32 cluster,bytes32 checkpoint)")
+
+# @notice An operator outside the cluster that holds a checkpoint, by what it runs: `gatekeeper` is 1 + the index of a
+#     member of the committee, or 0 where `worker` is a live worker. It signs the EIP-712 struct `Held` with its account.
+struct Holder:
+    gatekeeper: uint256
+    worker: bytes32
+    signature: Bytes[65]
 
 # @notice An epoch: its first link, its terms, and when it began, in seconds since 1970.
 struct Epoch:
@@ -100,12 +111,14 @@ event EpochsClosed:
     root: bytes32
     checkpoint: bytes32
     signers: DynArray[bytes32, MAX_SIGNATURES]
+    holders: DynArray[address, MAX_SIGNATURES]
 
 REGISTRY: public(immutable(address))
 INBOX: public(immutable(address))
 SETTLEMENT: public(immutable(address))
 GATEKEEPING: public(immutable(address))
 GUARDIAN: public(immutable(address))
+HOLDERS: public(immutable(uint256))  # r: operators outside a cluster that hold its checkpoint before epochs close
 
 # @notice The clusters, by id.
 clusters: public(HashMap[bytes32, IClusters.Cluster])
@@ -120,22 +133,31 @@ cluster_of: public(HashMap[bytes32, bytes32])
 # @notice How many clusters were created.
 count: public(uint256)
 approvals: HashMap[bytes32, HashMap[bytes32, Approval]]
+# @notice By cluster and operator: how many of its members the operator runs.
+seats: public(HashMap[bytes32, HashMap[address, uint256]])
+# @notice By cluster: a member was removed since the present epoch began, and still has its keys.
+is_exposed: public(HashMap[bytes32, bool])
 
 
 @deploy
-def __init__(registry: address, inbox: address, settlement: address, gatekeeping: address, guardian: address):
+def __init__(
+    registry: address, inbox: address, settlement: address, gatekeeping: address, guardian: address, holders: uint256
+):
     """
     @param registry Whose workers may join.
     @param inbox Where changes become links.
     @param settlement Says which states are final.
     @param gatekeeping Names the network.
     @param guardian Who may remove members and raise the epoch of any cluster.
+    @param holders r: operators outside a cluster that must hold a checkpoint, 1 to 16 (PROTOCOL 8.4).
     """
+    assert holders >= 1 and holders <= MAX_SIGNATURES, "clusters: holders"
     REGISTRY = registry
     INBOX = inbox
     SETTLEMENT = settlement
     GATEKEEPING = gatekeeping
     GUARDIAN = guardian
+    HOLDERS = holders
 
 
 @external
@@ -184,19 +206,37 @@ def raise_epoch(cluster: bytes32) -> uint256:
     @param cluster The cluster; sent by its owner or the guardian.
     @return The new epoch.
     """
-    epoch: uint256 = self.clusters[cluster].epoch
-    assert epoch != 0, "clusters: cluster"
+    assert self.clusters[cluster].epoch != 0, "clusters: cluster"
     assert msg.sender == self.clusters[cluster].owner or msg.sender == GUARDIAN, "clusters: raiser"
-    epoch += 1
-    assert epoch - self.clusters[cluster].first_open < MAX_OPEN_EPOCHS, "clusters: epochs"
-    self.clusters[cluster].epoch = epoch
-    self._begin(cluster, epoch)
-    return epoch
+    return self._raise(cluster)
+
+
+@external
+def contain(cluster: bytes32, workers: DynArray[bytes32, MAX_SIGNATURES]) -> uint256:
+    """
+    @notice Ends memberships and gives the cluster keys that those workers never get, in one transaction.
+        Owner and guardian may name any members. Anybody may name members that are revoked in the registry, or nobody
+        where a member was removed since the present epoch began: new keys are due then.
+    @param cluster The cluster.
+    @param workers Worker ids of members.
+    @return The new epoch.
+    """
+    assert self.clusters[cluster].epoch != 0, "clusters: cluster"
+    is_trusted: bool = msg.sender == self.clusters[cluster].owner or msg.sender == GUARDIAN
+    assert is_trusted or self.is_exposed[cluster] or len(workers) > 0, "clusters: raiser"
+    for worker: bytes32 in workers:
+        if not is_trusted:
+            assert (staticcall IRegistry(REGISTRY).workers(worker)).revoked, "clusters: remover"
+        self._remove(cluster, worker)
+    return self._raise(cluster)
 
 
 @external
 def close_epochs(
-    boundary: IClusters.Boundary, receipt_number: uint256, signatures: DynArray[Bytes[65], MAX_SIGNATURES]
+    boundary: IClusters.Boundary,
+    receipt_number: uint256,
+    signatures: DynArray[Bytes[65], MAX_SIGNATURES],
+    holders: DynArray[Holder, MAX_SIGNATURES],
 ):
     """
     @notice Closes every epoch before the boundary's, for good: gatekeepers release their keys to nobody any more
@@ -204,6 +244,7 @@ def close_epochs(
     @param boundary What the members signed.
     @param receipt_number The final receipt that settled the boundary's state.
     @param signatures Of at least a quorum of members, ascending by signer, over the EIP-712 struct `Boundary`.
+    @param holders At least `HOLDERS` distinct operators, none of whom runs a member, that hold the checkpoint.
     """
     cluster: bytes32 = boundary.cluster
     epoch: uint256 = convert(boundary.epoch, uint256)
@@ -218,6 +259,8 @@ def close_epochs(
     digest: bytes32 = eip712.digest_of(keccak256(abi_encode(BOUNDARY_TYPE, boundary)))
     signers: DynArray[bytes32, MAX_SIGNATURES] = self._check_signatures(cluster, digest, signatures)
     assert len(signers) >= self.epochs[cluster][epoch].quorum, "clusters: quorum"
+    keepers: DynArray[address, MAX_SIGNATURES] = self._check_holders(boundary, holders)
+    assert len(keepers) >= HOLDERS, "clusters: holders"
     self.clusters[cluster].first_open = epoch
     self.boundaries[cluster] = Ended(
         epoch=epoch, count=count, inbox_head=boundary.inbox_head, root=boundary.root, checkpoint=boundary.checkpoint
@@ -229,6 +272,7 @@ def close_epochs(
         root=boundary.root,
         checkpoint=boundary.checkpoint,
         signers=signers,
+        holders=keepers,
     )
 
 
@@ -265,6 +309,7 @@ def join(cluster: bytes32, worker: bytes32):
     self.members[cluster][worker] = epoch
     self.cluster_of[worker] = cluster
     self.clusters[cluster].member_count += 1
+    self.seats[cluster][record.operator] += 1
     log Joined(cluster=cluster, worker=worker, operator=record.operator, epoch=epoch)
     self._append_member(cluster, worker, record.operator, True, epoch)
 
@@ -272,20 +317,14 @@ def join(cluster: bytes32, worker: bytes32):
 @external
 def remove(cluster: bytes32, worker: bytes32):
     """
-    @notice Ends a membership at once. The worker joins this cluster again only with its owner's approval.
+    @notice Ends a membership at once. The worker joins this cluster again only with its owner's approval. New keys are
+        then due: see `contain`.
     @param cluster The cluster.
     @param worker The member's worker id.
     """
     assert self.members[cluster][worker] != 0, "clusters: not a member"
     assert msg.sender == self.clusters[cluster].owner or msg.sender == GUARDIAN, "clusters: remover"
-    operator: address = (staticcall IRegistry(REGISTRY).workers(worker)).operator
-    epoch: uint256 = self.clusters[cluster].epoch
-    self.members[cluster][worker] = 0
-    self.cluster_of[worker] = empty(bytes32)
-    self.approvals[cluster][worker] = Approval.WITHDRAWN
-    self.clusters[cluster].member_count -= 1
-    log Removed(cluster=cluster, worker=worker, operator=operator, epoch=epoch)
-    self._append_member(cluster, worker, operator, False, epoch)
+    self._remove(cluster, worker)
 
 
 @external
@@ -325,6 +364,31 @@ def check_signatures(
         reverts all.
     """
     return self._check_signatures(cluster, digest, signatures)
+
+
+@internal
+def _remove(cluster: bytes32, worker: bytes32):
+    assert self.members[cluster][worker] != 0, "clusters: not a member"
+    operator: address = (staticcall IRegistry(REGISTRY).workers(worker)).operator
+    epoch: uint256 = self.clusters[cluster].epoch
+    self.members[cluster][worker] = 0
+    self.cluster_of[worker] = empty(bytes32)
+    self.approvals[cluster][worker] = Approval.WITHDRAWN
+    self.clusters[cluster].member_count -= 1
+    self.seats[cluster][operator] -= 1
+    self.is_exposed[cluster] = True
+    log Removed(cluster=cluster, worker=worker, operator=operator, epoch=epoch)
+    self._append_member(cluster, worker, operator, False, epoch)
+
+
+@internal
+def _raise(cluster: bytes32) -> uint256:
+    epoch: uint256 = self.clusters[cluster].epoch + 1
+    assert epoch - self.clusters[cluster].first_open < MAX_OPEN_EPOCHS, "clusters: epochs"
+    self.clusters[cluster].epoch = epoch
+    self.is_exposed[cluster] = False
+    self._begin(cluster, epoch)
+    return epoch
 
 
 @internal
@@ -387,6 +451,36 @@ def _check_signatures(
         operators.append(standing.operator)
         platforms.append(standing.platform)
     return workers
+
+
+@internal
+@view
+def _check_holders(
+    boundary: IClusters.Boundary, holders: DynArray[Holder, MAX_SIGNATURES]
+) -> DynArray[address, MAX_SIGNATURES]:
+    # PROTOCOL 8.4: operators outside the cluster, each once.
+    digest: bytes32 = eip712.digest_of(
+        keccak256(abi_encode(HELD_TYPE, boundary.network, boundary.cluster, boundary.checkpoint))
+    )
+    keepers: DynArray[address, MAX_SIGNATURES] = []
+    for holder: Holder in holders:
+        operator: address = signing.recover(digest, holder.signature)
+        assert operator != empty(address), "clusters: signature"
+        assert self._may_hold(operator, holder), "clusters: holder"
+        assert self.seats[boundary.cluster][operator] == 0, "clusters: holder inside"
+        assert operator not in keepers, "clusters: holder twice"
+        keepers.append(operator)
+    return keepers
+
+
+@internal
+@view
+def _may_hold(operator: address, holder: Holder) -> bool:
+    if holder.gatekeeper != 0:
+        return operator == (staticcall IGatekeeping(GATEKEEPING).members(holder.gatekeeper - 1)).operator
+    record: IRegistry.Worker = staticcall IRegistry(REGISTRY).workers(holder.worker)
+    is_live: bool = not record.revoked and block.timestamp < convert(record.expires, uint256)
+    return operator == record.operator and record.role == ROLE_WORKER and is_live
 
 
 @internal

@@ -33,7 +33,7 @@ EXCEPTIONS: dict[str, tuple[frozenset[str], str]] = {
     "src/coprocessor/client/guest_cache.py": (frozenset({"path.parent.chmod"}), "makes its folder private"),
     "src/coprocessor/client/unfinished.py": (frozenset({"os.open"}), "a lock file is empty: only its owner counts"),
     "src/coprocessor/devnode/running.py": (frozenset({"os.open"}), "a lock file is empty: only its owner counts"),
-    "src/coprocessor/host/boundaries.py": (frozenset({"old.unlink"}), "checkpoints that newer ones replace"),
+    "src/coprocessor/host/checkpoints.py": (frozenset({"old.unlink"}), "checkpoints that newer ones replace"),
     "src/coprocessor/host/children.py": (frozenset({"self._log.open"}), "what processes say goes to log files"),
     "src/coprocessor/host/folder.py": (frozenset({"os.open"}), "a lock file is empty: only its owner counts"),
     "src/coprocessor/host/store.py": (

@@ -12,24 +12,30 @@ from typing import Any
 from aiohttp import web
 
 from coprocessor.chain.development import development_keys
+from coprocessor.chain.errors import TransactionReverted
+from coprocessor.crypto.hashing import sha256
+from coprocessor.durable.disk import PLAIN_DISK
 from coprocessor.enclave import messages as m
-from coprocessor.host.boundaries import KeptCheckpoint
+from coprocessor.enclave.checkpoint import Manifest
+from coprocessor.host.checkpoints import CheckpointFolder, KeptCheckpoint
 from coprocessor.host.enclave_process import EnclaveRefused
 from coprocessor.host.gatekeeper import GatekeeperHost
 from coprocessor.host.gatekeeper_options import GatekeeperOptions
-from coprocessor.host.http import serve_http
+from coprocessor.host.holding import Hold, Holder, HolderPlace
+from coprocessor.host.http import PeerClient, serve_http
 from coprocessor.host.progress import Progress
 from coprocessor.host.store import Store
 from coprocessor.host.worker_server import WorkerServer
 from coprocessor.protocol.genesis import network_from_json
-from coprocessor.values.identities import NetworkId
+from coprocessor.values.identities import Address, Digest, NetworkId, StateRoot
+from coprocessor.values.network import Network
 from tests.fuzz.targets_enclave import Scene
 from tests.host.test_store import executed, receipt
 from tests.support.fake_chain import CLUSTER
 
 _DIGEST = b"\x11" * 32
 
-__all__ = ["Hosts", "served_gatekeeper", "served_worker"]
+__all__ = ["Hosts", "hold_example", "kept_checkpoint", "served_gatekeeper", "served_worker"]
 
 
 @dataclass
@@ -63,10 +69,10 @@ class NoNews:
         self.courier = SimpleNamespace(signed_key=lambda program, epoch: (bytes(32), bytes(65)) if epoch == 1 else None)
         self.settled = SimpleNamespace(links=5, receipts=1)
         reached = m.BoundaryReached(2, 5, bytes(32), bytes(32), _DIGEST, b"manifest", bytes(65))
-        kept = KeptCheckpoint(b"manifest", (b"piece",))
+        digest, kept = kept_checkpoint()
         self.boundaries = SimpleNamespace(
             signed=lambda epoch, count: reached if (epoch, count) == (2, 5) else None,
-            checkpoint=lambda digest: kept if digest == _DIGEST else None,
+            checkpoint=lambda asked: kept if asked == digest else None,
         )
 
     async def wait_for_news(self, seconds: float) -> None:
@@ -96,19 +102,51 @@ async def served_worker(scene: Scene, folder: Path) -> AsyncIterator[Hosts]:
             store=store,
             progress=Progress("worker"),
         )
-        server = WorkerServer(around)
+        held = Holder(network_of(scene), FakeContracts(), PeerClient(), place(folder))  # type: ignore[arg-type]
+        server = WorkerServer(around, held)
         server.life = NoNews(CoreEnclave(scene.worker.core))  # type: ignore[assignment]
         async with serve_http(server.routes(), "127.0.0.1", 0) as port:
             yield Hosts(f"http://127.0.0.1:{port}", server.routes())
 
 
+def kept_checkpoint() -> tuple[bytes, KeptCheckpoint]:
+    """One with a single piece, and its digest."""
+    piece = b"sealed piece"
+    manifest = Manifest(CLUSTER, 2, 5, Digest(bytes(32)), StateRoot(bytes(32)), (sha256(piece),))
+    return manifest.digest, KeptCheckpoint(manifest.encode(), (piece,))
+
+
+def keep_checkpoint(folder: Path) -> None:
+    """As a holder would have."""
+    CheckpointFolder(folder / "held" / CLUSTER.hex(), PLAIN_DISK).keep(*kept_checkpoint())
+
+
+def hold_example() -> Hold:
+    """A request of the right shape."""
+    return Hold(bytes(32), CLUSTER, 2, 5, bytes(32), bytes(32), _DIGEST, (bytes(65),))
+
+
+def place(folder: Path) -> HolderPlace:
+    """Where a host under test holds checkpoints."""
+    return HolderPlace(folder / "held", PLAIN_DISK, development_keys()[0])
+
+
+def network_of(scene: Scene) -> Network:
+    """The scene's."""
+    return network_from_json(scene.stage.chain.network_json())[0]
+
+
 class FakeContracts:
     """Contracts that know nobody."""
+
+    address = Address(bytes(20))
 
     def __getitem__(self, name: str) -> FakeContracts:
         return self
 
     async def read(self, function: str, *arguments: Any, tag: Any = "latest") -> Any:
+        if function == "check_signatures":
+            raise TransactionReverted("check_signatures", "clusters: signer")
         return 1 if function == "member_count" else [0] * 3 + [bytes(20)] + [0] * 9
 
 
@@ -135,6 +173,7 @@ async def served_gatekeeper(scene: Scene, folder: Path) -> AsyncIterator[Hosts]:
     host._enclave = CoreEnclave(scene.stage.gatekeeper)  # type: ignore[assignment]
     host._feed = StillFeed(scene)  # type: ignore[assignment]
     host._contracts = FakeContracts  # type: ignore[assignment,method-assign]
+    keep_checkpoint(folder)
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(serve_http(host._routes(), "127.0.0.1", 0))
         yield Hosts(f"http://127.0.0.1:{port}", host._routes())

@@ -20,8 +20,9 @@ from coprocessor.codec import cbor
 from coprocessor.codec.records import to_plain
 from coprocessor.enclave import messages as m
 from coprocessor.host.handover import CANDIDATES, Candidates
+from coprocessor.host.holding import HOLD
 from coprocessor.host.http import MAX_BODY, serve_http
-from tests.bad_input.hosts import Hosts, served_gatekeeper, served_worker
+from tests.bad_input.hosts import Hosts, hold_example, kept_checkpoint, served_gatekeeper, served_worker
 from tests.fuzz.targets_enclave import Scene
 from tests.support.byte_mutation import mutate
 from tests.support.error_codes import LISTED_CODES
@@ -35,7 +36,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
     "GET /v1/receipt": {"link": "5", "cluster": "0x" + CLUSTER.hex(), "number": "0"},
     "GET /v1/input-key": {"program": DIGEST, "epoch": "1"},
     "GET /v1/boundary": {"epoch": "2", "count": "5"},
-    "GET /v1/checkpoint": {"digest": DIGEST, "piece": "0"},
+    "GET /v1/checkpoint": {"digest": "0x" + kept_checkpoint()[0].hex(), "piece": "0"},
 }
 """A valid query of each route that takes parameters."""
 
@@ -157,6 +158,7 @@ RECORDS: dict[str, str] = {
     "POST /v1/ticket": "GiveTicket",
     "POST /v1/release": "Release",
     "POST /v1/receipt": "MakeReceipt",
+    "POST /v1/hold": "Hold",
 }
 """Routes that take a record; ``POST /v1/query`` takes bytes of its own."""
 
@@ -167,6 +169,7 @@ def test_every_field_of_every_record(role: str, scene: Scene, tmp_path: Path) ->
         type(message).__name__: message
         for message in (scene.requests() if role == "worker" else scene.gatekeeper_requests())
     }
+    examples["Hold"] = hold_example()
     if role == "gatekeeper":
         examples["Candidates"] = Candidates((examples["Admit"],))
 
@@ -255,4 +258,5 @@ def test_a_bug_of_ours_is_told_without_its_words() -> None:
 
 
 def test_the_table_names_real_messages() -> None:
-    assert set(RECORDS.values()) <= m.WORKER_REQUESTS.names | m.GATEKEEPER_REQUESTS.names | CANDIDATES.names
+    ours = CANDIDATES.names | HOLD.names
+    assert set(RECORDS.values()) <= m.WORKER_REQUESTS.names | m.GATEKEEPER_REQUESTS.names | ours

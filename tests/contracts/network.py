@@ -34,6 +34,7 @@ from tests.contracts.evm import Deployed, Evm, Mined
 CONTRACTS = ("Directory", "Gatekeeping", "Registry", "Clusters", "Programs", "Fees", "Inbox", "Settlement")
 THRESHOLD = 2
 PHASE_BLOCKS = 5
+HOLDERS = 2
 DAY = 86_400
 
 
@@ -116,6 +117,7 @@ class TestNetwork:
             "Clusters": [
                 *(at[name] for name in ("Registry", "Inbox", "Settlement", "Gatekeeping")),
                 self.guardian.address,
+                HOLDERS,
             ],
             "Programs": [at["Clusters"], at["Gatekeeping"], at["Inbox"]],
             "Fees": [at["Inbox"], at["Settlement"]],

@@ -17,7 +17,7 @@ from coprocessor.values.identities import Digest
 from coprocessor.values.network import CONTRACT_NAMES
 from tests.contracts.evm import Deployed, Evm
 from tests.contracts.network import Cluster, TestNetwork, digest
-from tests.contracts.test_epochs import boundary, newest_receipt, sign
+from tests.contracts.test_epochs import boundary, holders, newest_receipt, sign
 from tests.contracts.test_programs import input_key_signatures
 from tests.support.scripts import load_script
 
@@ -130,8 +130,8 @@ def lived(network: TestNetwork) -> Cluster:
     network.settle(cluster, to=start, inbox_head=network.inbox.read("head_at", cluster.id, start))
     network.settle(cluster, epoch=2)
     made = boundary(network, cluster)
-    signatures = sign(network, cluster, made)
-    network.clusters.send(network.stranger, "close_epochs", made, newest_receipt(network, cluster), signatures)
+    newest, signatures = newest_receipt(network, cluster), sign(network, cluster, made)
+    network.clusters.send(network.stranger, "close_epochs", made, newest, signatures, holders(network, made))
     return cluster
 
 

@@ -16,6 +16,7 @@ from coprocessor.crypto.hashing import keccak256
 from coprocessor.values.identities import ZERO_DIGEST
 from tests.contracts.evm import Evm, Mined
 from tests.contracts.network import CONTRACTS, Cluster, TestNetwork, digest
+from tests.contracts.test_epochs import boundary, holders, newest_receipt, sign
 from tests.contracts.test_outputs import ask, compile_consumer, leaf_of, settle_leaves
 
 SNAPSHOT = Path(__file__).parent / "gas.json"
@@ -58,6 +59,7 @@ class Recorder:
         self.inbox(cluster)
         self.programs(cluster)
         self.settlement(cluster)
+        self.epochs()
         return self.found
 
     def members(self, cluster: Cluster) -> None:
@@ -125,6 +127,23 @@ class Recorder:
             self.record(f"deliver from {count} outputs", mined)
         request = (program, b"\1\2\3\4", 10**6, 0, 10**5, b"\xaa" * 64)
         self.record("request", network.inbox.send(self.user, "request", *request))
+
+
+    def epochs(self) -> None:
+        """The end of older keys, and new ones."""
+        network = self.network
+        cluster = network.create_cluster(members=3, quorum=2)
+        mined = network.clusters.send(network.deployer, "contain", cluster.id, [cluster.members[2].worker])
+        self.record("contain one member", mined)
+        start = network.inbox.read("counts", cluster.id) - 1
+        signers = cluster.members[:2]
+        head = network.inbox.read("head_at", cluster.id, start)
+        network.settle(cluster, signers, to=start, inbox_head=head)
+        network.settle(cluster, signers, epoch=2)
+        made = boundary(network, cluster)
+        signed, held = sign(network, cluster, made), holders(network, made)
+        call = (made, newest_receipt(network, cluster), signed, held)
+        self.record("close epochs, 2 signed, 2 hold", network.clusters.send(self.user, "close_epochs", *call))
 
 
 @pytest.fixture(scope="module")

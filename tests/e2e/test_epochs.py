@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import COUNTER, fund
-from tests.support.live import LiveNetwork, phat, running_network, wait_until, worker_process, write_key
+from tests.support.live import LiveNetwork, get_json, phat, running_network, wait_until, worker_process, write_key
 from tests.support.node import RpcClient
 
 GRACE_SECONDS = 60  # longer than that of development networks
@@ -56,3 +60,31 @@ def test_keys_change_and_the_older_ones_are_closed(rotating: LiveNetwork, tmp_pa
         assert phat("call", program, "add", "1", *where)["result"] == 9
         own, other = (one["state"] for one in rotating.processes("worker"))
         assert own == other
+    all_members_lose_their_disks(rotating, program)
+
+
+def all_members_lose_their_disks(rotating: LiveNetwork, program: str) -> None:
+    """Attack 52: after the closing nothing of the cluster is left but the chain, gatekeepers, and what they hold."""
+    where = ("--network", str(rotating.folder))
+
+    def cluster() -> dict[str, Any]:
+        return dict(rotating.status()["clusters"][0])
+
+    wait_until(lambda: cluster()["index"] == cluster()["links"])
+    dead = rotating.worker()["pid"]
+    folder = rotating.folder / "worker-0"
+    folder.rename(folder.with_name("lost"))
+    os.kill(dead, signal.SIGKILL)
+    shutil.rmtree(folder.with_name("lost"))
+    assert list((rotating.folder / "gatekeeper-0" / "held").glob("*/*.checkpoint"))
+
+    def is_back() -> bool:
+        return any(one["pid"] not in (None, dead) and one["state"] == "running" for one in rotating.processes("worker"))
+
+    wait_until(is_back, 120)
+    assert "begins after" in (rotating.folder / "logs" / "worker-0.log").read_text()
+    endpoint = next(one["endpoint"] for one in rotating.processes("worker") if one["pid"] is not None)
+    wait_until(lambda: get_json(f"{endpoint}/v1/status")["executed"] >= cluster()["index"])
+    assert phat("query", program, "get", *where)["result"] == 9
+    wait_until(lambda: get_json(f"{endpoint}/v1/status")["settled"] == cluster()["links"])
+    assert phat("call", program, "add", "1", *where)["result"] == 10

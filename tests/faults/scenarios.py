@@ -21,9 +21,11 @@ from coprocessor.devnode.seals import load_sealer
 from coprocessor.durable.disk import PLAIN_DISK, Disk
 from coprocessor.durable.points import PersistPoint
 from coprocessor.host.ceremony import CeremonyFile, FirstCommittee, KeptCeremony
+from coprocessor.host.checkpoints import CheckpointFolder
 from coprocessor.host.store import Store
 from coprocessor.host.up_state import UpState
 from coprocessor.values.identities import Address, ClusterId, CodeHash, Digest, NetworkId
+from tests.bad_input.hosts import kept_checkpoint
 from tests.devnode.contract import wallet
 from tests.host.test_store import CLUSTER, NETWORK, executed, receipt
 
@@ -165,6 +167,13 @@ def _save_ceremony(folder: Path, disk: Disk) -> None:
     CeremonyFile(folder / "gatekeeper.json", disk).update(sealed=b"share", is_done=True, has_share=True)
 
 
+_CHECKPOINT = kept_checkpoint()
+
+
+def _held(folder: Path, disk: Disk) -> CheckpointFolder:
+    return CheckpointFolder(folder / "held", disk, PersistPoint.HOLDER_CHECKPOINT)
+
+
 def _journal(folder: Path, disk: Disk = PLAIN_DISK) -> Journal:
     return Journal(folder / "authors" / "me.jsonl", disk)
 
@@ -228,6 +237,11 @@ SCENARIOS = {
         lambda folder: CeremonyFile(folder / "gatekeeper.json").save(kept_ceremony(b"secret of the ceremony")),
         _save_ceremony,
         lambda folder: CeremonyFile(folder / "gatekeeper.json").load()
+    ),
+    PersistPoint.HOLDER_CHECKPOINT: Scenario(
+        prepare=_nothing,
+        act=lambda folder, disk: _held(folder, disk).keep(*_CHECKPOINT),
+        observe=lambda folder: _held(folder, PLAIN_DISK).find(_CHECKPOINT[0]),
     ),
     PersistPoint.WORKER_CHECKPOINT: _whole_file(PersistPoint.WORKER_CHECKPOINT),
     PersistPoint.WORKER_NATIVE_CODE: _whole_file(PersistPoint.WORKER_NATIVE_CODE),

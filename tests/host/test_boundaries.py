@@ -1,4 +1,4 @@
-"""Checkpoints on a host's disk: whole or not there, and never without the one that the chain names."""
+"""Checkpoints on a host's disk, whole or not there, never without the one that the chain names; from whom they come."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 from coprocessor.crypto.hashing import sha256
 from coprocessor.durable.disk import PLAIN_DISK
 from coprocessor.enclave.checkpoint import Manifest
-from coprocessor.host.boundaries import KEPT_CHECKPOINTS, Boundaries, CheckpointFolder, KeptCheckpoint
+from coprocessor.host.boundaries import Boundaries
+from coprocessor.host.checkpoints import KEPT_CHECKPOINTS, CheckpointFolder, KeptCheckpoint
 from coprocessor.values.errors import PeerUnreachable
 from coprocessor.values.identities import ClusterId, Digest, StateRoot
 
@@ -59,28 +60,51 @@ def test_a_damaged_checkpoint_is_not_there(folder: CheckpointFolder) -> None:
     assert folder.find(digest) == checkpoint(1)[1]
 
 
-class _Members:
-    """Answers as several members do, by the name in their URL."""
+class _Peers:
+    """Answers as several hosts do, by the name in their URL."""
 
     def __init__(self, answers: dict[str, KeptCheckpoint]) -> None:
         self._answers = answers
 
     async def get_bytes(self, url: str) -> bytes:
-        kept = self._answers[url.split("/")[2]]
+        name = url.split("/")[2]
+        if name not in self._answers:
+            raise PeerUnreachable("peer.unreachable", f"{url} did not answer")
+        kept = self._answers[name]
         return kept.pieces[int(url.rsplit("=", 1)[1])] if "&piece=" in url else kept.manifest
 
 
-def fetch(answers: dict[str, KeptCheckpoint], digest: bytes, tmp_path: Path) -> KeptCheckpoint:
+class _NoNode:
+    """A chain without events."""
+
+    async def block(self, tag: str) -> None:
+        return None
+
+    async def logs(self, *arguments: object) -> list[object]:
+        return []
+
+
+def fetch(
+    answers: dict[str, KeptCheckpoint], digest: bytes, tmp_path: Path, gatekeepers: tuple[str, ...] = ()
+) -> KeptCheckpoint:
+    """From the members that ``answers`` names, then from the gatekeepers among them."""
+
     async def read(name: str, worker: bytes) -> str:
         return f"http://{worker.decode()}"
 
     async def members() -> list[bytes]:
-        return [name.encode() for name in answers]
+        return [name.encode() for name in answers if name not in gatekeepers]
 
+    registry = SimpleNamespace(
+        read=read, address=b"", interface=SimpleNamespace(event=lambda name: SimpleNamespace(topic=b""))
+    )
+    registry.events = lambda logs, name: []
     around: Any = SimpleNamespace(
         options=SimpleNamespace(data=tmp_path, disk=PLAIN_DISK),
-        contract=lambda name: SimpleNamespace(read=read),
-        peers=_Members(answers),
+        contract=lambda name: registry,
+        peers=_Peers(answers),
+        gatekeepers=SimpleNamespace(urls=tuple(f"http://{name}" for name in gatekeepers)),
+        node=_NoNode(),
     )
     boundaries = Boundaries(around, None, None, None)  # type: ignore[arg-type]
     boundaries._ever_joined = members  # type: ignore[assignment, method-assign]
@@ -94,3 +118,10 @@ def test_a_member_that_lies_is_passed_over(tmp_path: Path) -> None:
     with pytest.raises(PeerUnreachable) as caught:
         fetch(lies, digest, tmp_path)
     assert caught.value.code == "checkpoint.nowhere"
+
+
+def test_holders_are_asked_where_no_member_has_it(tmp_path: Path) -> None:
+    digest, true = checkpoint(1)
+    answers = {"liar": checkpoint(2)[1], "gone": checkpoint(3)[1], "keeper": true}
+    assert fetch(answers, digest, tmp_path, ("keeper",)) == true
+    assert fetch({"keeper": true}, digest, tmp_path, ("silent", "keeper")) == true

@@ -20,7 +20,7 @@ def described(heading: str) -> set[str]:
 
 
 def test_worker_routes() -> None:
-    assert {f"{route.method} {route.path}" for route in WorkerServer(Mock()).routes()} == described("Worker")
+    assert {f"{route.method} {route.path}" for route in WorkerServer(Mock(), Mock()).routes()} == described("Worker")
 
 
 def test_gatekeeper_routes(tmp_path: Path) -> None:

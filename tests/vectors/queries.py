@@ -16,6 +16,7 @@ from coprocessor.protocol.statements import (
     Boundary,
     GenesisRecord,
     HandoverRecord,
+    HeldRecord,
     InputKeyRecord,
     MasterKeyRecord,
 )
@@ -67,6 +68,7 @@ _STATEMENTS = {
     "Boundary": Boundary,
     "Genesis": GenesisRecord,
     "Handover": HandoverRecord,
+    "Held": HeldRecord,
     "InputKey": InputKeyRecord,
     "MasterKey": MasterKeyRecord,
 }
@@ -175,6 +177,7 @@ def _statement_cases() -> list[Case]:
     root, checkpoint = world.receipt().new_root, keccak256(b"checkpoint")
     boundary = Boundary(world.NETWORK_ID, world.CLUSTER, 2, 6, world.heads()[6], root, checkpoint)
     rows.append(("Boundary", "Clusters", "8.4", boundary))
+    rows.append(("Held", "Clusters", "8.4", HeldRecord(world.NETWORK_ID, world.CLUSTER, checkpoint)))
     return [
         Case(f"the statement {name}", rule, "statement",
              {"type": name, "chain_id": world.CHAIN_ID, "contract": world.address_of(contract), "fields": fields})

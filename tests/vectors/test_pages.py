@@ -26,6 +26,7 @@ from coprocessor.crypto.bls import Purpose
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.labels import Label
 from coprocessor.enclave import judgement, messages
+from coprocessor.host.holding import Hold
 from coprocessor.keys.dealing import Complaint, Dealing
 from coprocessor.keys.dkg import Announcement
 from coprocessor.protocol import commands, layout, queries, receipts, statements
@@ -158,7 +159,7 @@ def test_records(name: str, record: type) -> None:
 
 
 WIRE = (messages.MakeReceipt, messages.SignedReceipt, messages.Admit, messages.AdmissionSigned, messages.Genesis,
-        messages.GiveTicket, messages.TicketGiven, messages.Release, messages.Released)
+        messages.GiveTicket, messages.TicketGiven, Hold, messages.Release, messages.Released)
 
 
 def test_records_over_http() -> None:

@@ -27,6 +27,7 @@ from coprocessor.values.identities import ZERO_ADDRESS, ZERO_DIGEST, Address, Cl
 from coprocessor.values.network import CONTRACT_NAMES, AttestationFloor, ContractIdentity, NetworkConfiguration
 
 __all__ = [
+    "DEVELOPMENT_HOLDERS",
     "DEVELOPMENT_PHASE_BLOCKS",
     "ClusterTerms",
     "DeploymentOptions",
@@ -41,6 +42,10 @@ __all__ = [
 
 DEVELOPMENT_PHASE_BLOCKS = 96
 """Blocks of a phase of a key ceremony where each transaction makes one; a public chain needs hours."""
+
+DEVELOPMENT_HOLDERS = 1
+"""Operators outside a cluster that hold its checkpoint before epochs close, where one gatekeeper may be all there is;
+a network that carries value wants two or more (PROTOCOL 8.4)."""
 
 _DEPLOYMENT_GAS = 6_000_000
 """Gas limit of one creating transaction: estimating would need the contract's neighbours."""
@@ -58,6 +63,7 @@ class DeploymentOptions:
         development: delays are shortened, one operator may do everything.
         guardian: 20 bytes, who may revoke.
         phase_blocks: after which a phase of a key ceremony ends without those who have not spoken.
+        holders: r, operators outside a cluster that must hold its checkpoint before epochs close, 1 to 16.
     """
 
     sealers: tuple[Address, ...]
@@ -67,6 +73,7 @@ class DeploymentOptions:
     development: bool
     guardian: Address
     phase_blocks: int = DEVELOPMENT_PHASE_BLOCKS
+    holders: int = DEVELOPMENT_HOLDERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +230,7 @@ def _arguments(
     """Constructor arguments by their names: a contract's name, one of the people, or a setting."""
     known: dict[str, Any] = {name.lower(): address for name, address in addresses.items()}
     known |= {"deployer": deployer, "owner": deployer, "guardian": options.guardian}
-    known |= {"proposer": deployer, "phase_blocks": options.phase_blocks}
+    known |= {"proposer": deployer, "phase_blocks": options.phase_blocks, "holders": options.holders}
     return [known[name] for name in artifact.interface.constructor.names]
 
 

@@ -29,6 +29,8 @@ class PersistPoint(Enum):
     """The sealed share and the outcome of the key ceremony."""
     WORKER_CHECKPOINT = "worker.checkpoint"
     """A checkpoint of the cluster, sealed by the enclave."""
+    HOLDER_CHECKPOINT = "holder.checkpoint"
+    """A checkpoint of a cluster that its operator does not belong to."""
     WORKER_NATIVE_CODE = "worker.native_code"
     """A guest's native code, sealed by the enclave."""
     CLIENT_NATIVE_CODE = "client.native_code"

@@ -1,10 +1,11 @@
 """The ends of older keys: checkpoints kept and served, boundaries signed by a quorum, epochs closed (PROTOCOL 8.4).
 
 Rules:
-1. A checkpoint is on the disk before its boundary is offered to anybody, so that what the chain names can be had.
+1. A checkpoint is on the disk before its boundary is offered to anybody, so that what the chain names can be had;
+   operators outside the cluster hold it before the older epochs are closed.
 2. A receipt must end at the boundary, and be final, before the older epochs are closed.
-3. The checkpoint that the chain names is kept however many newer ones there are: newcomers begin there. What disk or
-   members give in its place is not shown to the enclave, so that one liar or bad byte cannot keep a newcomer out.
+3. What disk, members or holders give in place of the checkpoint that the chain names is not shown to the enclave, so
+   that one liar or bad byte cannot keep a newcomer out.
 4. Where an epoch waits for its end and nobody sends anything, a member appends an empty link: judging and re-encryption
    go on with links alone. It is void, and costs its sender the gas.
 """
@@ -13,34 +14,28 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import astuple, dataclass
-from pathlib import Path
+from collections.abc import AsyncIterator
+from dataclasses import astuple
 
 from coprocessor.chain.errors import TransactionReverted
-from coprocessor.codec import cbor
-from coprocessor.crypto.hashing import sha256
-from coprocessor.durable.disk import Disk
-from coprocessor.durable.points import PersistPoint
 from coprocessor.enclave import messages as m
-from coprocessor.enclave.checkpoint import MAX_CHECKPOINT, MAX_MANIFEST, MAX_PIECE, Manifest
 from coprocessor.enclave.epochs import grace_of
+from coprocessor.host.checkpoints import CheckpointFolder, KeptCheckpoint, download
 from coprocessor.host.enclave_process import EnclaveProcess
 from coprocessor.host.feed import ChainFeed
+from coprocessor.host.holders import Holders
 from coprocessor.host.link_feed import LinkFeed
 from coprocessor.host.members import Members
 from coprocessor.host.settler import TURN_SECONDS, turn_of
 from coprocessor.host.worker_options import Surroundings
 from coprocessor.protocol import layout
 from coprocessor.protocol.statements import Boundary
-from coprocessor.values.errors import CoprocessorError, MalformedInput, PeerUnreachable
+from coprocessor.values.errors import CoprocessorError, PeerUnreachable
 from coprocessor.values.identities import Digest, StateRoot, WorkerId, to_hex
 
-__all__ = ["KEPT_CHECKPOINTS", "Boundaries", "CheckpointFolder", "KeptCheckpoint"]
+__all__ = ["Boundaries"]
 
 _log = logging.getLogger("coprocessor.host")
-
-KEPT_CHECKPOINTS = 3
-"""The newest ones that a host keeps, beside the one that the chain names."""
 
 IDLE_SECONDS = 3.0
 """How long an inbox is quiet before a member appends an empty link (rule 4)."""
@@ -48,55 +43,6 @@ IDLE_SECONDS = 3.0
 _EPOCH, _QUORUM, _FIRST_OPEN = 1, 2, 8
 _RAISED = 4
 _BOUNDARY_FIELDS = ("epoch", "count", "inbox_head", "root", "checkpoint")
-
-
-@dataclass(frozen=True, slots=True)
-class KeptCheckpoint:
-    """A manifest as its enclave encoded it, and the sealed pieces."""
-
-    manifest: bytes
-    pieces: tuple[bytes, ...]
-
-    def has(self, digest: bytes) -> bool:
-        """Whether manifest and pieces are those of the checkpoint with this digest."""
-        if sha256(self.manifest) != digest:
-            return False
-        return Manifest.decode(self.manifest).pieces == tuple(sha256(piece) for piece in self.pieces)
-
-
-class CheckpointFolder:
-    """Checkpoints on a host's disk, by digest; nothing in them is readable here."""
-
-    def __init__(self, folder: Path, disk: Disk) -> None:
-        self._folder = folder
-        self._disk = disk
-        self.named: bytes | None = None
-        """Digest of the one that the chain names, as far as this host has seen."""
-
-    def keep(self, digest: bytes, checkpoint: KeptCheckpoint) -> None:
-        """Writes one, whole and durable, and drops the oldest ones that are not named (rule 3). Raises DiskFailed."""
-        content = cbor.dumps([checkpoint.manifest, list(checkpoint.pieces)])
-        self._disk.replace(PersistPoint.WORKER_CHECKPOINT, self._path(digest), content)
-        kept = sorted(self._folder.glob("*.checkpoint"), key=lambda path: path.stat().st_mtime_ns)
-        named = None if self.named is None else self._path(self.named)
-        for old in kept[:-KEPT_CHECKPOINTS]:
-            if old != named:
-                old.unlink(missing_ok=True)
-
-    def find(self, digest: bytes) -> KeptCheckpoint | None:
-        """The one with this digest, or None where it is not here or damaged."""
-        try:
-            plain = cbor.loads(self._path(digest).read_bytes(), 2 * MAX_CHECKPOINT)
-        except (OSError, MalformedInput):
-            return None
-        match plain:
-            case [bytes(manifest), [*pieces]] if all(type(piece) is bytes for piece in pieces):
-                kept = KeptCheckpoint(manifest, tuple(pieces))
-                return kept if kept.has(digest) else None
-        return None
-
-    def _path(self, digest: bytes) -> Path:
-        return self._folder / f"{digest.hex()}.checkpoint"
 
 
 class Boundaries:
@@ -108,6 +54,7 @@ class Boundaries:
         self._links = links
         self._worker = worker
         self._members = Members(around, links, worker)
+        self._holders = Holders(around, worker)
         self._folder = CheckpointFolder(around.options.data / "checkpoints", around.options.disk)
         self._named_epoch = 0
         self._pieces: list[bytes] = []
@@ -171,37 +118,27 @@ class Boundaries:
         return int(count)
 
     async def _fetch(self, digest: bytes) -> KeptCheckpoint:
-        registry = self._around.contract("Registry")
-        members = await self._ever_joined()
-        failure = PeerUnreachable(
-            "checkpoint.nowhere",
-            f"no member has checkpoint {to_hex(digest)}",
-            f"{len(members)} members were asked",
-            "start one that was a member when the older epochs were closed",
-        )
-        for worker in members:
-            endpoint = str(await registry.read("endpoints", worker)).rstrip("/")
+        """From members, then from operators outside the cluster (PROTOCOL 8.4)."""
+        asked = 0
+        async for endpoint in self._sources():
+            asked += 1
             try:
-                found = await self._download(f"{endpoint}/v1/checkpoint?digest={to_hex(digest)}")
-                if found.has(digest):
-                    return found
-                _log.warning("worker: member %s gives another checkpoint than it was asked for", to_hex(worker))
+                return await download(self._around.peers, endpoint, digest)
             except CoprocessorError as error:
-                _log.info("worker: member %s gives no checkpoint: %s", to_hex(worker), error)
-        raise failure
+                _log.info("worker: no checkpoint from %s: %s", endpoint, error)
+        raise PeerUnreachable(
+            "checkpoint.nowhere",
+            f"nobody has checkpoint {to_hex(digest)}",
+            f"{asked} members and operators outside the cluster were asked",
+            "start one that was a member when the older epochs were closed, or a gatekeeper that held it",
+        )
 
-    async def _download(self, url: str) -> KeptCheckpoint:
-        peers = self._around.peers
-        manifest = await peers.get_bytes(url)
-        if len(manifest) > MAX_MANIFEST:
-            raise MalformedInput("checkpoint.manifest", f"{url} answers with {len(manifest)} bytes")
-        pieces = []
-        for index in range(len(Manifest.decode(manifest).pieces)):
-            piece = await peers.get_bytes(f"{url}&piece={index}")
-            if len(piece) > MAX_PIECE + 64:
-                raise MalformedInput("checkpoint.piece", f"{url} answers with {len(piece)} bytes")
-            pieces.append(piece)
-        return KeptCheckpoint(manifest, tuple(pieces))
+    async def _sources(self) -> AsyncIterator[str]:
+        registry = self._around.contract("Registry")
+        for worker in await self._ever_joined():
+            yield str(await registry.read("endpoints", worker)).rstrip("/")
+        async for endpoint in self._holders.endpoints():
+            yield endpoint
 
     async def _ever_joined(self) -> list[WorkerId]:
         """Workers that ever joined, as the chain tells; those that left simply do not answer."""
@@ -262,7 +199,16 @@ class Boundaries:
                 f"{len(found)} members sign the boundary after {reached.count} links, {quorum} are needed",
                 next="wait, or start more workers",
             )
-        call = clusters.encode("close_epochs", astuple(statement), receipt, found)
+        wanted: int = await clusters.read("HOLDERS")
+        held = await self._holders.hold(statement, found, wanted)
+        if len(held) < wanted:
+            raise PeerUnreachable(
+                "boundary.holders",
+                f"{len(held)} operators outside the cluster hold its checkpoint, {wanted} are needed",
+                "gatekeepers and workers of other clusters cannot be reached, or do not hold it yet",
+                "wait, or start a gatekeeper or a worker of another operator",
+            )
+        call = clusters.encode("close_epochs", astuple(statement), receipt, found, [astuple(one) for one in held])
         try:
             await self._around.sender.send(clusters.address, call)
         except TransactionReverted as error:

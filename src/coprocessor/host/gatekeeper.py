@@ -9,6 +9,8 @@
 | ``POST /v1/ticket`` | ``GiveTicket`` encoded | ``TicketGiven`` encoded |
 | ``POST /v1/release`` | ``Release`` encoded | ``Released`` encoded |
 | ``POST /v1/handover`` | ``Candidates`` encoded | ``HandoverSigned`` encoded: it agrees to the announced committee |
+| ``POST /v1/hold`` | ``Hold`` encoded | JSON: this operator holds a cluster's checkpoint, and its signature |
+| ``GET /v1/checkpoint`` | ``digest``, ``piece`` if wanted | bytes: a held manifest, or a sealed piece of it |
 | ``GET /v1/status`` | | how this gatekeeper is doing |
 
 Before it judges, the enclave gets the newest finalised headers, and before a release the proofs of the asking worker's
@@ -36,13 +38,15 @@ from coprocessor.durable.errors import DiskFailed
 from coprocessor.enclave import messages as m
 from coprocessor.host import slots
 from coprocessor.host.ceremony import CeremonyFile, FirstCommittee, KeptCeremony
+from coprocessor.host.checkpoints import answer_with
 from coprocessor.host.collateral import complete_attested
 from coprocessor.host.enclave_process import EnclaveDied, EnclaveOptions, EnclaveProcess, gatekeeper_enclave
 from coprocessor.host.feed import ChainFeed
 from coprocessor.host.folder import locked_folder
 from coprocessor.host.gatekeeper_options import GatekeeperOptions
 from coprocessor.host.handover import CANDIDATES, HandoverCourier
-from coprocessor.host.http import cbor_response, json_response, serve_http, taking
+from coprocessor.host.holding import HOLD, Holder, HolderPlace
+from coprocessor.host.http import PeerClient, cbor_response, json_response, serve_http, taking
 from coprocessor.host.key_ceremony import CeremonyCourier, CeremonySurroundings
 from coprocessor.host.progress import Progress
 from coprocessor.host.trying import FreshEnclaveNeeded, Trying, until_first_ends
@@ -51,7 +55,7 @@ from coprocessor.keys.release import decode_request
 from coprocessor.protocol.genesis import compute_network_id, network_to_json
 from coprocessor.protocol.statements import ROLE_GATEKEEPER
 from coprocessor.values.errors import CallerMisuse, MalformedInput, PeerUnreachable
-from coprocessor.values.identities import ZERO_DIGEST, Address, Digest, to_hex
+from coprocessor.values.identities import ZERO_DIGEST, Address, Digest, from_hex, to_hex
 from coprocessor.values.network import Network
 
 __all__ = ["GatekeeperHost", "run_gatekeeper"]
@@ -93,6 +97,8 @@ class GatekeeperHost:
         self._handover: HandoverCourier | None = None
         self._candidates: dict[bytes, m.Admit] = {}
         self._checkpoint: Block | None = None
+        self._peers = PeerClient()
+        self._held: tuple[Network, Holder] | None = None
 
     async def run(self, on_ready: Callable[[str], None] | None = None) -> None:
         """Runs until cancelled. ``on_ready`` is called with the endpoint once HTTP is served.
@@ -104,6 +110,7 @@ class GatekeeperHost:
         with locked_folder(self._options.data):
             async with contextlib.AsyncExitStack() as stack:
                 rpc = await stack.enter_async_context(RpcClient(self._options.rpc_url()))
+                stack.push_async_callback(self._peers.close)
                 self._node = Node(rpc)
                 host, port = self._options.listen
                 port = await stack.enter_async_context(serve_http(self._routes(), host, port))
@@ -235,6 +242,8 @@ class GatekeeperHost:
             web.post("/v1/admit", taking(self._on_admit)),
             web.post("/v1/ticket", taking(self._on_ticket)),
             web.post("/v1/release", taking(self._on_release)),
+            web.post("/v1/hold", taking(self._on_hold)),
+            web.get("/v1/checkpoint", taking(self._on_checkpoint, "digest", "piece")),
             web.get("/v1/status", taking(self._on_status)),
         ]
 
@@ -307,6 +316,25 @@ class GatekeeperHost:
         wanted = {**standing, **committee, "Registry": [*standing["Registry"], *committee["Registry"]]}
         await feed.prove(wanted, head.number)
         return _answer(await enclave.request(message, m.Released))
+
+    async def _on_hold(self, request: web.Request) -> web.Response:
+        return json_response(await self._holder().hold(HOLD.decode(await request.read())))
+
+    async def _on_checkpoint(self, request: web.Request) -> web.Response:
+        digest = from_hex(request.query.get("digest", ""), 32, "digest")
+        found = self._holder().find(digest)
+        if found is None:
+            raise PeerUnreachable("checkpoint.unknown", f"this gatekeeper holds no checkpoint {to_hex(digest)}")
+        return answer_with(found, request)
+
+    def _holder(self) -> Holder:
+        """For the network as it is known now: before its genesis it has another id."""
+        network = self._network
+        if self._held is None or self._held[0] != network:
+            options = self._options
+            place = HolderPlace(options.data / "held", options.disk, options.operator)
+            self._held = network, Holder(network, self._contracts(), self._peers, place)
+        return self._held[1]
 
     async def _on_status(self, request: web.Request) -> web.Response:
         kept = self._file.load()

@@ -35,6 +35,11 @@ class Gatekeepers:
         self._peers = peers
         self._urls = tuple(url.rstrip("/") for url in urls)
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Of the members' hosts, without a slash at the end."""
+        return self._urls
+
     async def admit(self, request: m.Admit, threshold: int) -> list[m.AdmissionSigned]:
         """Signatures of ``threshold`` members over one and the same admission, in the order of their URLs."""
 

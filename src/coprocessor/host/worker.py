@@ -17,6 +17,7 @@ from coprocessor.chain.rpc import RpcClient
 from coprocessor.chain.sender import TransactionSender
 from coprocessor.host.enclave_process import EnclaveDied, EnclaveOptions, worker_enclave
 from coprocessor.host.folder import locked_folder
+from coprocessor.host.holding import Holder, HolderPlace
 from coprocessor.host.http import PeerClient, serve_http
 from coprocessor.host.progress import Progress
 from coprocessor.host.store import Store
@@ -67,7 +68,8 @@ class WorkerHost:
                 node = Node(rpc)
                 sender = TransactionSender(node, options.operator)
                 around = surroundings_of(options, node, sender, peers, store, Progress("worker"))
-                server = WorkerServer(around)
+                place = HolderPlace(options.data / "held", options.disk, options.operator)
+                server = WorkerServer(around, Holder(network, around.contracts, peers, place))
                 host, port = options.listen
                 port = await stack.enter_async_context(serve_http(server.routes(), host, port))
                 server.endpoint = options.endpoint or f"http://{host}:{port}"

@@ -10,6 +10,7 @@
 | ``GET /v1/input-key`` | ``program``, ``epoch`` | input key and this member's signature |
 | ``GET /v1/boundary`` | ``epoch``, ``count`` | digest of the checkpoint there and this member's signature |
 | ``GET /v1/checkpoint`` | ``digest``, ``piece`` if wanted | bytes: the manifest, or a sealed piece of it |
+| ``POST /v1/hold`` | ``Hold`` encoded | JSON: this operator holds another cluster's checkpoint, and its signature |
 | ``GET /v1/status`` | | how this worker is doing |
 | ``GET /network.json`` | | the network's description as this worker was given it; readers MUST pin its id |
 
@@ -29,7 +30,9 @@ from aiohttp import web
 
 from coprocessor.codec import cbor
 from coprocessor.enclave import messages as m
+from coprocessor.host.checkpoints import answer_with
 from coprocessor.host.enclave_process import EnclaveProcess, EnclaveRefused
+from coprocessor.host.holding import HOLD, Holder
 from coprocessor.host.http import cbor_response, json_response, query_integer, taking
 from coprocessor.host.store import SettledReceipt, StoredOutput
 from coprocessor.host.worker_life import WorkerLife
@@ -58,8 +61,9 @@ _NOT_YET = frozenset({"query.unknown_block", "query.behind", "query.key_unpublis
 class WorkerServer:
     """Answers for the enclave that lives now; the host sets ``life``."""
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: Surroundings, holder: Holder) -> None:
         self._around = around
+        self._holder = holder
         self._queries = 0
         self._leaves: OrderedDict[int, list[tuple[int, int, Digest]]] = OrderedDict()
         self.life: WorkerLife | None = None
@@ -76,6 +80,7 @@ class WorkerServer:
             web.get("/v1/input-key", taking(self._input_key, "program", "epoch")),
             web.get("/v1/boundary", taking(self._boundary, "epoch", "count")),
             web.get("/v1/checkpoint", taking(self._checkpoint, "digest", "piece")),
+            web.post("/v1/hold", taking(self._hold)),
             web.get("/v1/status", taking(self._status)),
             web.get("/network.json", taking(self._network)),
         ]
@@ -186,16 +191,15 @@ class WorkerServer:
 
     async def _checkpoint(self, request: web.Request) -> web.Response:
         digest = from_hex(request.query.get("digest", ""), 32, "digest")
-        life, _ = self._living()
-        found = None if life.boundaries is None else life.boundaries.checkpoint(digest)
+        boundaries = None if self.life is None else self.life.boundaries
+        found = None if boundaries is None else boundaries.checkpoint(digest)
+        found = found or self._holder.find(digest)
         if found is None:
             raise PeerUnreachable("checkpoint.unknown", f"this worker has no checkpoint {to_hex(digest)}")
-        if "piece" not in request.query:
-            return cbor_response(found.manifest)
-        piece = query_integer(request, "piece")
-        if piece >= len(found.pieces):
-            raise MalformedInput("http.parameter", f"the checkpoint has {len(found.pieces)} pieces, not {piece + 1}")
-        return cbor_response(found.pieces[piece])
+        return answer_with(found, request)
+
+    async def _hold(self, request: web.Request) -> web.Response:
+        return json_response(await self._holder.hold(HOLD.decode(await request.read())))
 
     def _place(self, receipt: SettledReceipt, leaf: Leaf) -> OutputProof:
         leaves = self._leaves.get(receipt.number)

@@ -18,6 +18,7 @@ __all__ = [
     "Boundary",
     "GenesisRecord",
     "HandoverRecord",
+    "HeldRecord",
     "InputKeyRecord",
     "MasterKeyRecord",
     "compute_handover_session",
@@ -70,6 +71,7 @@ _BOUNDARY = StructType(
         ("bytes32", "checkpoint"),
     ),
 )
+_HELD = StructType("Held", (("bytes32", "network"), ("bytes32", "cluster"), ("bytes32", "checkpoint")))
 _GENESIS = StructType("Genesis", (("bytes32", "genesis"), ("uint256", "threshold"), ("bytes32", "membersHash")))
 _HANDOVER = StructType("Handover", (("bytes32", "session"),))
 _MASTER_KEY = StructType(
@@ -216,3 +218,22 @@ class Boundary:
     def digest(self, chain_id: int, clusters: Address) -> Digest:
         """What each member signs."""
         return _BOUNDARY.digest(Domain(chain_id, clusters), *astuple(self))
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRecord:
+    """An operator outside a cluster holds its checkpoint, and serves it to newcomers (PROTOCOL 8.4).
+
+    Args:
+        network: 32 bytes.
+        cluster: 32 bytes.
+        checkpoint: 32 bytes, digest of the manifest.
+    """
+
+    network: NetworkId
+    cluster: ClusterId
+    checkpoint: Digest
+
+    def digest(self, chain_id: int, clusters: Address) -> Digest:
+        """What the operator's account signs."""
+        return _HELD.digest(Domain(chain_id, clusters), *astuple(self))
