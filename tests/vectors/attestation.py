@@ -83,7 +83,8 @@ def _level(given: Mapping[str, Any]) -> dict[str, Any]:
     return {"level": compute_level(TcbStatus(given["status"]), tuple(given["advisories"]))}
 
 
-def _shown(verdict: Verdict) -> dict[str, Any]:
+def shown_verdict(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as a vector shows it."""
     return {
         "platform_id": verdict.platform_id,
         "body_digest": verdict.body_digest,
@@ -101,7 +102,7 @@ def _shown(verdict: Verdict) -> dict[str, Any]:
 
 
 def _verify(given: Mapping[str, Any]) -> dict[str, Any]:
-    return _shown(verify_evidence(decode_evidence(raw(given["data"])), given["now"]))
+    return shown_verdict(verify_evidence(decode_evidence(raw(given["data"])), given["now"]))
 
 
 def _admit(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,13 +21,14 @@ from tests.vectors import (
     queries,
     receipts,
     state,
+    vendors,
 )
 from tests.vectors.form import Subject
 
 FOLDER = Path(__file__).parents[2] / "vectors"
 _MODULES = (
     *(encoding, labels, network, headers, proofs, inbox, commands, state),
-    *(outputs, receipts, queries, keys, ceremony, attestation, private_code),
+    *(outputs, receipts, queries, keys, ceremony, attestation, vendors, private_code),
 )
 
 
