@@ -45,7 +45,7 @@ def deploy_everything(folder: Path, url: str) -> str:
             options = await provision.development_options(node, sender.address)
             configuration = await deploy_contracts(node, sender, nonce, options)
             await provision.fund(node, sender, [bytes([at]) * 20 for at in (1, 2)])  # type: ignore[list-item]
-            cluster = await provision.first_cluster(sender, node, configuration)
+            (cluster,) = await provision.first_clusters(sender, node, configuration)
             code = await publish_code(sender, NetworkContracts.of(node, configuration)["Programs"], PACKAGE)
             return f"{compute_configuration_hash(configuration).hex()} {cluster.hex()} {code.hex()}"
 

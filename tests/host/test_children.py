@@ -121,6 +121,8 @@ def _is_alive(pid: int) -> bool:
         ({"gatekeepers": 4, "threshold": 3}, "up.threshold"),
         ({"workers": -1}, "up.workers"),
         ({"workers": 17}, "up.workers"),
+        ({"clusters": 0}, "up.clusters"),
+        ({"clusters": 17}, "up.clusters"),
         ({"chain": "mainnet"}, "up.chain"),
     ],
 )

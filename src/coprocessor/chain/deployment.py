@@ -37,6 +37,7 @@ __all__ = [
     "create_cluster",
     "deploy_contracts",
     "initialize_gatekeeping",
+    "new_cluster",
     "plan_configuration",
 ]
 
@@ -203,16 +204,21 @@ async def initialize_gatekeeping(
     await sender.send(gatekeeping.address, call)
 
 
-async def create_cluster(sender: TransactionSender, clusters: Contract, terms: ClusterTerms) -> ClusterId:
-    """Creates a cluster of the sender's; a cluster of the same sender and runtime that exists is taken instead."""
+async def create_cluster(
+    sender: TransactionSender, clusters: Contract, terms: ClusterTerms, at: int = 0
+) -> ClusterId:
+    """The sender's cluster number ``at``, from 0, of this runtime; created where the sender has no more than that."""
     topic = clusters.interface.event("Created")
     head = await clusters.node.block("latest")
     logs = await clusters.node.logs(
         [clusters.address], [topic.topic, None, bytes(12) + sender.address], 0, 0 if head is None else head.number
     )
-    for created in clusters.events(logs, "Created"):
-        if created["runtime"] == terms.runtime:
-            return ClusterId(created["cluster"])
+    made = [event["cluster"] for event in clusters.events(logs, "Created") if event["runtime"] == terms.runtime]
+    return ClusterId(made[at]) if at < len(made) else await new_cluster(sender, clusters, terms)
+
+
+async def new_cluster(sender: TransactionSender, clusters: Contract, terms: ClusterTerms) -> ClusterId:
+    """Creates a cluster, which the sender owns. Raises TransactionReverted."""
     call = clusters.encode(
         "create", terms.quorum, terms.fast_quorum, terms.dispute_window, terms.is_open, terms.runtime
     )

@@ -156,7 +156,7 @@ async def _bid(
     killed_at = handles[-1].handle.place.link
     await workers[-1].until(lambda status: int(status["executed"]) > killed_at, "execute the second batch")
     await handles[0].handle.settled(_WAIT_SECONDS)
-    if (await _settled(net, summary.cluster))[0] > killed_at:
+    if (await _settled(net, summary.clusters[0]))[0] > killed_at:
         raise CallerMisuse("demo.timing", f"link {killed_at} was settled before the worker could be killed")
     await workers.pop().kill()
     died = time.monotonic()
@@ -171,7 +171,7 @@ async def _bid(
     await handles[-1].handle.settled(_WAIT_SECONDS)
     seconds = time.monotonic() - began
     screen.say(f"recovered after {recovery:.1f} s; all bids settled, {len(bids) / seconds:.1f} commands a second")
-    count, settled_root = await _settled(net, summary.cluster)
+    count, settled_root = await _settled(net, summary.clusters[0])
     status = await successor.until(lambda status: int(status["executed"]) == count, "execute all links")
     transactions = {handle.handle.transaction: handle.handle.gas_used for handle in handles}
     roots = str(status["state_root"]), settled_root
@@ -270,7 +270,7 @@ async def _report(net: AsyncNetwork, summary: Summary, bidding: _Bidding, receip
     commands = len(bidding.handles)
     settling = await _gas_of_events(net, "Settled", bidding.handles[0].handle.place.link)
     delivering = await _gas_of_events(net, "Delivered", 0)
-    _, state_root = await _settled(net, summary.cluster)
+    _, state_root = await _settled(net, summary.clusters[0])
     return {
         "ok": bidding.recovered_root == bidding.settled_root,
         "commands": commands,

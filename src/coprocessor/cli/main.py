@@ -35,6 +35,7 @@ COMMANDS = (
     ("receipt", "write the one-file receipt of a settled output"),
     ("verify", "check a receipt file, offline"),
     ("status", "show the chain, the processes and the clusters of a network"),
+    ("cluster", "list, show or create clusters"),
     ("epoch", "show a cluster's epochs, or give it new keys"),
     ("doctor", "look for what keeps this machine or network from working"),
 )

@@ -54,7 +54,7 @@ async def look_at_epochs(session: Session, cluster: ClusterId) -> ClusterEpochs:
     proven = await session.chain.prove({"Clusters": [*fields.values(), *ended.values()]})
     present, first_open = (proven.value("Clusters", fields[name]) for name in ("epoch", "first_open"))
     if present == 0:
-        raise CallerMisuse("cluster.unknown", f"the network has no cluster {to_hex(cluster)}", next="see phat status")
+        raise CallerMisuse("cluster.unknown", f"the network has no cluster {to_hex(cluster)}", next="see phat cluster")
     numbers = range(max(1, present - _MAX_SHOWN + 1), present + 1)
     slots = {
         (epoch, name): layout.cluster_epoch(cluster, epoch, name) for epoch in numbers for name in ("start", "raised")

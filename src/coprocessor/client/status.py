@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from coprocessor.client.clusters import list_clusters
 from coprocessor.client.session import Session
 from coprocessor.protocol import layout
 from coprocessor.values.errors import CoprocessorError
@@ -75,7 +76,7 @@ async def look_at(session: Session) -> NetworkStatus:
     """
     head = await session.chain.refresh()
     latest = await session.node.block("latest")
-    clusters = [await _cluster(session, cluster) for cluster in await _cluster_ids(session)]
+    clusters = [await _cluster(session, cluster) for cluster in await list_clusters(session)]
     processes = [await _process(session, role, url) for role, url in await _endpoints(session, clusters)]
     configuration = session.target.network.configuration
     return NetworkStatus(
@@ -94,14 +95,6 @@ async def _committee(session: Session, processes: list[ProcessStatus]) -> Commit
     proven = await session.chain.prove({"Gatekeeping": [threshold, count]})
     answering = sum(process.role == "gatekeeper" and process.pid is not None for process in processes)
     return CommitteeStatus(proven.value("Gatekeeping", threshold), proven.value("Gatekeeping", count), answering)
-
-
-async def _cluster_ids(session: Session) -> list[ClusterId]:
-    clusters = session.contracts["Clusters"]
-    head = await session.chain.refresh()
-    topics = [clusters.interface.event("Created").topic]
-    logs = await session.node.logs([clusters.address], topics, 0, head.header.number)
-    return [ClusterId(event["cluster"]) for event in clusters.events(logs, "Created")]
 
 
 async def _cluster(session: Session, cluster: ClusterId) -> ClusterStatus:

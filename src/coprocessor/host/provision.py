@@ -29,7 +29,7 @@ from coprocessor.values.errors import EvidenceRefused
 from coprocessor.values.identities import ZERO_DIGEST, Address, ClusterId, to_hex
 from coprocessor.values.network import AttestationFloor, Network, NetworkConfiguration
 
-__all__ = ["development_options", "first_cluster", "fund", "hold_genesis"]
+__all__ = ["development_options", "first_clusters", "fund", "hold_genesis"]
 
 OPERATOR_FUNDS = 100 * 10**18
 """Wei that an operator of a development network starts with."""
@@ -105,10 +105,13 @@ async def hold_genesis(
     return Network(configuration, first.evidence_digests)
 
 
-async def first_cluster(sender: TransactionSender, node: Node, configuration: NetworkConfiguration) -> ClusterId:
-    """The deployer's cluster that runs this release."""
+async def first_clusters(
+    sender: TransactionSender, node: Node, configuration: NetworkConfiguration, count: int = 1
+) -> tuple[ClusterId, ...]:
+    """The deployer's first clusters that run this release."""
     terms = ClusterTerms(compute_runtime_id(engine_version(), (guest_digest(),)))
-    return await create_cluster(sender, NetworkContracts.of(node, configuration)["Clusters"], terms)
+    contract = NetworkContracts.of(node, configuration)["Clusters"]
+    return tuple([await create_cluster(sender, contract, terms, at) for at in range(count)])
 
 
 async def _signed_genesis(peers: PeerClient, gatekeeper: str) -> FirstCommittee | None:

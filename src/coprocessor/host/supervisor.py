@@ -5,7 +5,7 @@ missing, writes ``DIR/network.json``, and starts again whatever ends. Where it i
 goes on.
 
     DIR/network.json          what clients pin; hints: rpc, cluster, gatekeepers, simulated
-    DIR/state.json            first nonce of the deployment, ports
+    DIR/state.json            first nonce of the deployment, ports, each worker's cluster
     DIR/genesis-network.json  the network before its gatekeepers
     DIR/keys/                 operators' keys, mode 0600
     DIR/chain/ DIR/gatekeeper-0/ DIR/worker-0/ ...   each process's own
@@ -54,6 +54,7 @@ DEPLOYER_INDEX = 9
 
 PREFERRED_PORT = 8545
 MAX_GATEKEEPERS = 32
+MAX_CLUSTERS = 16
 
 START_SECONDS = 300.0
 """How long a process may take until it is ready: a worker's first start compiles the interpreter for the machine."""
@@ -67,12 +68,13 @@ class UpOptions:
 
     Args:
         data: folder of everything.
-        workers: how many.
+        workers: how many; each stays in the cluster that it first came to.
+        clusters: how many; workers are spread over them in turns.
         gatekeepers: how many.
         threshold: gatekeepers that must act together; None takes the greatest that so many allow (PROTOCOL 9.2).
         chain: ``embedded``, ``anvil``, or the URL of a node.
         allow_simulated: whether enclaves may run without TEE hardware.
-        deployer: who deploys and owns the cluster; None takes a development account.
+        deployer: who deploys and owns the clusters; None takes a development account.
         finality_lag, block_time: of the embedded chain; see ``phat chain``.
         worker_arguments: further arguments of every ``phat worker``.
         phat: how the command ``phat`` is run.
@@ -81,6 +83,7 @@ class UpOptions:
 
     data: Path
     workers: int = 1
+    clusters: int = 1
     gatekeepers: int = 1
     threshold: int | None = None
     chain: str = "embedded"
@@ -104,7 +107,7 @@ class Summary:
 
     Args:
         network: 32 bytes.
-        cluster: 32 bytes, the one that programs are deployed to.
+        clusters: 32 bytes each; programs are deployed to the first where nobody names another.
         file: ``network.json``.
         rpc: URL of the node.
         chain_id: of the chain.
@@ -116,7 +119,7 @@ class Summary:
     """
 
     network: NetworkId
-    cluster: ClusterId
+    clusters: tuple[ClusterId, ...]
     file: Path
     rpc: str
     chain_id: int
@@ -174,6 +177,10 @@ class Supervisor:
             )
         if not 0 <= options.workers <= 16:
             raise CallerMisuse("up.workers", f"{options.workers} workers were asked for", next="start 0 to 16")
+        if not 1 <= options.clusters <= MAX_CLUSTERS:
+            raise CallerMisuse(
+                "up.clusters", f"{options.clusters} clusters were asked for", next=f"start 1 to {MAX_CLUSTERS}"
+            )
         if not options.allow_simulated:
             open_attester(options.data / "platform", simulated=False)
 
@@ -194,21 +201,21 @@ class Supervisor:
                 await self._until(child, lambda url=gatekeeper: _is_running(peers, url))  # type: ignore[misc]
             urls = [gatekeeper for _, gatekeeper in gatekeepers]
             network = await provision.hold_genesis(peers, urls, options.committee, sender, node, configuration)
-            cluster = await provision.first_cluster(sender, node, configuration)
+            clusters = await provision.first_clusters(sender, node, configuration, options.clusters)
             await self._await_master_key(node, configuration, gatekeepers[0][0])
-            hints = {"rpc": url, "cluster": to_hex(cluster), "gatekeepers": urls, "simulated": True}
+            hints = {"rpc": url, "cluster": to_hex(clusters[0]), "gatekeepers": urls, "simulated": True}
             file = options.data / "network.json"
             text = network_to_json(network, hints).encode("utf-8")
             options.disk.replace(PersistPoint.UP_NETWORK, file, text, mode=0o644)  # public: it is what others pin
             workers = [
-                await self._start_worker(state, file, f"worker-{at}", operators[f"worker-{at}"][1])
+                await self._start_worker(state, file, at, clusters, operators[f"worker-{at}"][1])
                 for at in range(options.workers)
             ]
             for child, worker in workers:
                 await self._until(child, lambda url=worker: _is_running(peers, url))  # type: ignore[misc]
             return Summary(
                 network=compute_network_id(network),
-                cluster=cluster,
+                clusters=clusters,
                 file=file,
                 rpc=url,
                 chain_id=configuration.chain_id,
@@ -331,9 +338,15 @@ class Supervisor:
 
         await self._until(child, look)
 
-    async def _start_worker(self, state: UpState, file: Path, name: str, key: Path) -> tuple[Child, str]:
-        port = state.port(name)
-        child = await self._start_host(name, "worker", file, key, port, *self._options.worker_arguments)
+    async def _start_worker(
+        self, state: UpState, file: Path, at: int, clusters: tuple[ClusterId, ...], key: Path
+    ) -> tuple[Child, str]:
+        name = f"worker-{at}"
+        port, place = state.port(name), state.get(f"cluster {name}")
+        if place is None or place >= len(clusters):  # a worker is a member of one cluster, and stays it
+            place = state.keep(f"cluster {name}", at % len(clusters))
+        more = ("--cluster", to_hex(clusters[place]), *self._options.worker_arguments)
+        child = await self._start_host(name, "worker", file, key, port, *more)
         return child, f"http://127.0.0.1:{port}"
 
     async def _start_host(self, name: str, command: str, file: Path, key: Path, port: int, *more: str) -> Child:

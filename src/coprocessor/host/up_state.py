@@ -1,4 +1,4 @@
-"""What ``phat up`` keeps of its folder beside the parts' own: the deployment's first nonce and the ports."""
+"""What ``phat up`` keeps of its folder: the deployment's first nonce, ports, workers' clusters."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PATH", help="the program")
     parser.add_argument("--arg", metavar="NAME=VALUE", action="append", default=[], help="constructor argument")
     parser.add_argument("--callee", metavar="PROGRAM", action="append", default=[], help="program that it may call")
-    parser.add_argument("--cluster", metavar="ID", help="where it runs (default: the network's own)")
+    parser.add_argument("--cluster", metavar="ID", help="where it runs (default: the one in the network's file)")
     parser.add_argument("--fuel", type=whole, help="limit of the constructor")
     parser.add_argument("--private", action="store_true", help="seal code and constructor arguments to the cluster")
     parser.add_argument("--seal-init", action="store_true", help="seal the constructor's arguments alone")
@@ -45,7 +45,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         with screen.progress("deploying, and waiting until the cluster runs it"):
             done = await deploy(net.session, package, net.author, init, _options(arguments))
         screen.say(f"program {to_hex(done.program)}")
-        screen.say(f"code {to_hex(done.code_hash)}, link {done.link}, gas {done.gas}")
+        screen.say(f"cluster {to_hex(done.cluster)}, link {done.link}")
+        screen.say(f"code {to_hex(done.code_hash)}, gas {done.gas}")
         if done.opening is not None:
             screen.say(f"code sealed to cluster {to_hex(done.cluster)}, epoch {done.epoch}")
             screen.say(f"commitment {to_hex(done.opening.commitment)}")

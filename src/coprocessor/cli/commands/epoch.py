@@ -11,11 +11,11 @@ import time
 from coprocessor.cli.options import add_author, add_network
 from coprocessor.cli.screen import Screen
 from coprocessor.cli.session import run_on_network
+from coprocessor.client.clusters import choose_cluster
 from coprocessor.client.epochs import ClusterEpochs, look_at_epochs, owner_key, raise_epoch
 from coprocessor.client.network import AsyncNetwork
-from coprocessor.client.status import look_at
-from coprocessor.values.errors import CallerMisuse, PeerUnreachable
-from coprocessor.values.identities import ClusterId, from_hex, to_hex
+from coprocessor.values.errors import PeerUnreachable
+from coprocessor.values.identities import ClusterId, to_hex
 
 __all__ = ["add_arguments", "run"]
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Shows or raises."""
 
     async def work(net: AsyncNetwork) -> int:
-        cluster = await _cluster(net, arguments.cluster)
+        cluster = await choose_cluster(net.session, arguments.cluster)
         if arguments.action == "raise":
             author = net.author if arguments.key else await owner_key(net.session, cluster) or net.author
             epoch = await raise_epoch(net.session, cluster, author)
@@ -50,15 +50,6 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         return 0
 
     return run_on_network(arguments, work)
-
-
-async def _cluster(net: AsyncNetwork, wanted: str | None) -> ClusterId:
-    if wanted is not None:
-        return ClusterId(from_hex(wanted, 32, "cluster"))
-    clusters = (await look_at(net.session)).clusters
-    if len(clusters) != 1:
-        raise CallerMisuse("cluster.which", f"the network has {len(clusters)} clusters", next="name one with --cluster")
-    return clusters[0].id
 
 
 async def _wait(net: AsyncNetwork, cluster: ClusterId, epoch: int, seconds: float, screen: Screen) -> None:

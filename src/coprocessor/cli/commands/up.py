@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describes the command line."""
     parser.add_argument("--data", type=Path, default=Path(DEFAULT_NETWORK), help="folder (default: ./.phat)")
     parser.add_argument("--workers", type=whole, default=1, metavar="N", help="how many (default 1)")
+    parser.add_argument("--clusters", type=whole, default=1, metavar="N", help="workers take turns (default 1)")
     parser.add_argument("--gatekeepers", type=whole, default=1, metavar="N", help="how many (default 1)")
     parser.add_argument("--threshold", type=whole, metavar="T", help="gatekeepers that must act together")
     parser.add_argument("--chain", default="embedded", metavar="embedded|anvil|URL", help="default: embedded")
@@ -32,6 +33,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     options = UpOptions(
         data=arguments.data,
         workers=arguments.workers,
+        clusters=arguments.clusters,
         gatekeepers=arguments.gatekeepers,
         threshold=arguments.threshold,
         chain=arguments.chain,
@@ -48,7 +50,8 @@ def _show(summary: Summary, screen: Screen) -> None:
     screen.say(f"network  {to_hex(summary.network)}")
     screen.say(f"file     {summary.file}")
     screen.say(f"RPC      {summary.rpc}   chain id {summary.chain_id}")
-    screen.say(f"cluster  {to_hex(summary.cluster)}")
+    for cluster in summary.clusters:
+        screen.say(f"cluster  {to_hex(cluster)}")
     screen.say(f"committee {summary.threshold} of {len(summary.gatekeepers)} gatekeepers must act together")
     for url in summary.gatekeepers:
         screen.say(f"gatekeeper {url}")
@@ -70,7 +73,8 @@ def _show(summary: Summary, screen: Screen) -> None:
             "file": str(summary.file),
             "rpc": summary.rpc,
             "chain_id": summary.chain_id,
-            "cluster": summary.cluster,
+            "cluster": summary.clusters[0],
+            "clusters": summary.clusters,
             "gatekeepers": summary.gatekeepers,
             "threshold": summary.threshold,
             "workers": summary.workers,

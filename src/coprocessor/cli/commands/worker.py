@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=Path(DEFAULT_NETWORK) / "worker", help="folder; made if missing")
     parser.add_argument("--listen", metavar="ADDR", default="127.0.0.1:0", help="HOST:PORT to serve on; port 0 is any")
     parser.add_argument("--endpoint", metavar="URL", help="under which others reach it (default: where it listens)")
-    parser.add_argument("--cluster", metavar="ID", help="cluster to join (default: the network's own)")
+    parser.add_argument("--cluster", metavar="ID", help="cluster to join (default: the one in the network's file)")
     parser.add_argument("--platform", type=Path, metavar="DIR", help="folder of the simulated platform")
     parser.add_argument("--no-simulated", action="store_true", help="refuse to run without TEE hardware")
     parser.add_argument(
