@@ -25,7 +25,7 @@ from coprocessor.protocol.receipts import Receipt
 from coprocessor.protocol.statements import ROLE_WORKER, Admission, GenesisRecord, compute_members_hash
 from coprocessor.protocol.system import compute_worker_id
 from coprocessor.values.identities import ClusterId, Digest, NetworkId, RuntimeId, StateRoot
-from coprocessor.values.network import AttestationFloor, NetworkConfiguration
+from coprocessor.values.network import AttestationFloor, Custodian, NetworkConfiguration
 
 __all__ = ["Rig", "RigCluster", "known_digest", "known_key", "open_rig"]
 
@@ -149,6 +149,7 @@ async def open_rig(node: Node) -> Rig:
         allow_simulated=True,
         development=True,
         guardian=user.address,
+        custodian=Custodian("file"),
     )
     nonce = await node.transaction_count(user.address)
     configuration = await deploy_contracts(node, user, nonce, options)

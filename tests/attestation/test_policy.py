@@ -22,7 +22,7 @@ from coprocessor.attestation.verdict import (
 )
 from coprocessor.crypto.hashing import sha256
 from coprocessor.values.errors import EvidenceRefused, InternalError, MalformedInput
-from coprocessor.values.network import AttestationFloor, ContractIdentity, NetworkConfiguration
+from coprocessor.values.network import AttestationFloor, ContractIdentity, Custodian, NetworkConfiguration
 from tests.attestation.samples import NOW, POLICY, REPORT_DATA, SGX, VERDICT
 
 OTHER = sha256(b"other")
@@ -121,7 +121,7 @@ def configuration(allow_simulated: bool) -> NetworkConfiguration:
     contract = ContractIdentity(bytes(20), OTHER)  # type: ignore[arg-type]
     floor = AttestationFloor((SIMULATED_ROOT.digest, INTEL_SGX_ROOT.digest), (VERDICT.measurement_digest,), 18, 2)
     contracts = tuple((name, contract) for name in names)
-    return NetworkConfiguration(1, (), "finality", contracts, floor, allow_simulated, True)
+    return NetworkConfiguration(1, (), "finality", contracts, floor, allow_simulated, True, Custodian("none"))
 
 
 def test_a_networks_floor_becomes_a_policy() -> None:

@@ -14,7 +14,7 @@ from coprocessor.chain.development import development_keys
 from coprocessor.chain.node import Node
 from coprocessor.chain.rpc import RpcClient, RpcOptions
 from coprocessor.values.identities import Address, Digest
-from coprocessor.values.network import AttestationFloor
+from coprocessor.values.network import AttestationFloor, Custodian
 from tests.support.node import DevNode, run_dev_node
 
 T = TypeVar("T")
@@ -46,4 +46,5 @@ def deployment_options(sealer: str) -> DeploymentOptions:
         allow_simulated=True,
         development=True,
         guardian=development_keys()[0].address,
+        custodian=Custodian("file"),
     )

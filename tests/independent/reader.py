@@ -102,6 +102,12 @@ def read_network(given: str) -> dict[str, Any]:
     require(set(raw) == {"format", "network", "configuration", "gatekeepers", "hints"}, "not a network.json")
     require((file["format"], source["kind"]) == ("coprocessor/v1/network", "sealed"), "another format or header source")
     require(set(configuration["contracts"]) == set(CONTRACTS) and policy["roots"], "other contracts or an empty policy")
+    custodian = {"threshold": 1, "keys": [bytes(32)]} | configuration["custodian"]
+    keys, kind = custodian["keys"], configuration["custodian"].get("kind")
+    require(len(configuration["custodian"]) == {"none": 1, "file": 1, "keys": 3}.get(kind), "no such custodian")
+    require(kind != "file" or configuration["development"], "a disk is custodian of a network that holds value")
+    require(1 <= custodian["threshold"] <= len({*keys}) == len(keys) <= 32, "c of m custodians that do not suit")
+    require({len(key) for key in keys} == {32}, "a custodian's key has another length")
     labelled = (b"configuration", configuration), (b"genesis", [configuration, file["gatekeepers"]])
     fields = [(b"coprocessor/v1/" + label, b"", cbor2.dumps(value, canonical=True)) for label, value in labelled]
     preimages = [b"".join(len(field).to_bytes(4) + field for field in each) for each in fields]

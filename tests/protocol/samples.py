@@ -13,6 +13,7 @@ from coprocessor.values.network import (
     CONTRACT_NAMES,
     AttestationFloor,
     ContractIdentity,
+    Custodian,
     Network,
     NetworkConfiguration,
 )
@@ -90,6 +91,13 @@ def make_network(development: bool = True) -> Network:
     )
     floor = AttestationFloor((Digest(b"\x01" * 32),), (Digest(b"\x02" * 32),), 17, 3)
     configuration = NetworkConfiguration(
-        CHAIN_ID, (RELAYER.address,), "sealed", contracts, floor, allow_simulated=True, development=development
+        CHAIN_ID,
+        (RELAYER.address,),
+        "sealed",
+        contracts,
+        floor,
+        allow_simulated=True,
+        development=development,
+        custodian=Custodian("none"),
     )
     return Network(configuration, (Digest(b"\x05" * 32),))

@@ -26,6 +26,7 @@ from coprocessor.values.network import (
     CONTRACT_NAMES,
     AttestationFloor,
     ContractIdentity,
+    Custodian,
     Network,
     NetworkConfiguration,
 )
@@ -34,6 +35,7 @@ MEASURED = sha256(b"test enclave")
 CHAIN_ID = 31337
 CLUSTER = ClusterId(keccak256(b"cluster"))
 GENESIS_TIME = 1_800_000_000
+DISK = Custodian("file")
 
 
 def key(seed: int) -> PrivateKey:
@@ -41,7 +43,12 @@ def key(seed: int) -> PrivateKey:
     return PrivateKey(keccak256(b"key" + seed.to_bytes(4, "big")))
 
 
-def configuration(*, allow_simulated: bool = True, sealers: tuple[Address, ...] | None = None) -> NetworkConfiguration:
+def configuration(
+    *,
+    allow_simulated: bool = True,
+    sealers: tuple[Address, ...] | None = None,
+    custodian: Custodian = DISK,
+) -> NetworkConfiguration:
     """A network's configuration with made-up contracts."""
     contracts = tuple(
         (name, ContractIdentity(Address(keccak256(name.encode())[:20]), keccak256(b"code " + name.encode())))
@@ -50,7 +57,14 @@ def configuration(*, allow_simulated: bool = True, sealers: tuple[Address, ...] 
     root = Digest(build_root().digest)
     floor = AttestationFloor((root,), (simulated_measurement(MEASURED),), 1, 5)
     return NetworkConfiguration(
-        CHAIN_ID, sealers or (key(1).address,), "sealed", contracts, floor, allow_simulated, development=True
+        CHAIN_ID,
+        sealers or (key(1).address,),
+        "sealed",
+        contracts,
+        floor,
+        allow_simulated,
+        development=True,
+        custodian=custodian,
     )
 
 

@@ -27,7 +27,14 @@ from coprocessor.protocol.receipt_file import Opened, ReceiptFile, SealedHeader,
 from coprocessor.protocol.receipt_verdict import ReceiptQuestion, minimal_seals, required_slots
 from coprocessor.protocol.receipts import Receipt
 from coprocessor.values.identities import Address, Digest
-from coprocessor.values.network import CONTRACT_NAMES, AttestationFloor, ContractIdentity, Network, NetworkConfiguration
+from coprocessor.values.network import (
+    CONTRACT_NAMES,
+    AttestationFloor,
+    ContractIdentity,
+    Custodian,
+    Network,
+    NetworkConfiguration,
+)
 
 CLUSTER = keccak256(b"cluster")
 PROGRAM = keccak256(b"program")
@@ -67,7 +74,7 @@ class World:
         )
         floor = AttestationFloor((keccak256(b"root"),), (keccak256(b"measurement"),), 1, 5)
         sealers = tuple(sealer.address for sealer in self.sealers)
-        configuration = NetworkConfiguration(31337, sealers, "sealed", contracts, floor, True, True)
+        configuration = NetworkConfiguration(31337, sealers, "sealed", contracts, floor, True, True, Custodian("none"))
         self.network = Network(configuration, (keccak256(self.gatekeeper),))
         self.network_id = compute_network_id(self.network)
         self._make_outputs()

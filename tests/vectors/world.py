@@ -36,7 +36,14 @@ from coprocessor.protocol.outputs import (
 from coprocessor.protocol.receipts import Receipt
 from coprocessor.protocol.system import compute_program_id, compute_request_id, compute_worker_id
 from coprocessor.values.identities import ZERO_ADDRESS, ZERO_DIGEST, Address, Digest, StateRoot
-from coprocessor.values.network import CONTRACT_NAMES, AttestationFloor, ContractIdentity, Network, NetworkConfiguration
+from coprocessor.values.network import (
+    CONTRACT_NAMES,
+    AttestationFloor,
+    ContractIdentity,
+    Custodian,
+    Network,
+    NetworkConfiguration,
+)
 
 CHAIN_ID = 31337
 EPOCH = 1
@@ -65,7 +72,8 @@ def configuration() -> NetworkConfiguration:
     )
     floor = AttestationFloor((keccak256(b"vendor root"),), (keccak256(b"measurement"),), 1, 5)
     sealers = tuple(sealer.address for sealer in SEALERS)
-    return NetworkConfiguration(CHAIN_ID, sealers, "sealed", contracts, floor, True, True)
+    custodian = Custodian("keys", 2, tuple(keccak256(b"custodian %d" % at) for at in range(3)))
+    return NetworkConfiguration(CHAIN_ID, sealers, "sealed", contracts, floor, True, True, custodian)
 
 
 NETWORK = Network(configuration(), (keccak256(b"evidence of gatekeeper 1"),))

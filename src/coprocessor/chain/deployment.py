@@ -24,7 +24,13 @@ from coprocessor.crypto.hashing import keccak256
 from coprocessor.protocol.genesis import compute_configuration_hash
 from coprocessor.values.errors import CallerMisuse, InternalError
 from coprocessor.values.identities import ZERO_ADDRESS, ZERO_DIGEST, Address, ClusterId, Digest, NetworkId, to_hex
-from coprocessor.values.network import CONTRACT_NAMES, AttestationFloor, ContractIdentity, NetworkConfiguration
+from coprocessor.values.network import (
+    CONTRACT_NAMES,
+    AttestationFloor,
+    ContractIdentity,
+    Custodian,
+    NetworkConfiguration,
+)
 
 __all__ = [
     "DEVELOPMENT_HOLDERS",
@@ -63,6 +69,7 @@ class DeploymentOptions:
         allow_simulated: evidence of simulated hardware counts.
         development: delays are shortened, one operator may do everything.
         guardian: 20 bytes, who may revoke.
+        custodian: what brings shares back after a loss of all power.
         phase_blocks: after which a phase of a key ceremony ends without those who have not spoken.
         holders: r, operators outside a cluster that must hold its checkpoint before epochs close, 1 to 16.
     """
@@ -73,6 +80,7 @@ class DeploymentOptions:
     allow_simulated: bool
     development: bool
     guardian: Address
+    custodian: Custodian
     phase_blocks: int = DEVELOPMENT_PHASE_BLOCKS
     holders: int = DEVELOPMENT_HOLDERS
 
@@ -143,6 +151,7 @@ def plan_configuration(
         attestation=options.attestation,
         allow_simulated=options.allow_simulated,
         development=options.development,
+        custodian=options.custodian,
     )
 
 

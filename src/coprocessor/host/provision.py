@@ -27,7 +27,7 @@ from coprocessor.sandbox.python_guest import guest_digest
 from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
 from coprocessor.values.errors import EvidenceRefused
 from coprocessor.values.identities import ZERO_DIGEST, Address, ClusterId, to_hex
-from coprocessor.values.network import AttestationFloor, Network, NetworkConfiguration
+from coprocessor.values.network import AttestationFloor, Custodian, Network, NetworkConfiguration
 
 __all__ = ["development_options", "first_clusters", "fund", "hold_genesis"]
 
@@ -37,7 +37,7 @@ OPERATOR_FUNDS = 100 * 10**18
 LEAST_FUNDS = 10**18
 
 
-async def development_options(node: Node, deployer: Address) -> DeploymentOptions:
+async def development_options(node: Node, deployer: Address, custodian: Custodian) -> DeploymentOptions:
     """A development network on this chain, which accepts simulated enclaves of this very source."""
     return DeploymentOptions(
         sealers=tuple(await node.sealers()),
@@ -51,6 +51,7 @@ async def development_options(node: Node, deployer: Address) -> DeploymentOption
         allow_simulated=True,
         development=True,
         guardian=deployer,
+        custodian=custodian,
     )
 
 

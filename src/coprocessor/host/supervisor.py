@@ -43,7 +43,7 @@ from coprocessor.host.worker import run_until_signal
 from coprocessor.protocol.genesis import compute_network_id, network_from_json, network_to_json
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, PeerUnreachable
 from coprocessor.values.identities import ZERO_DIGEST, Address, ClusterId, NetworkId, to_hex
-from coprocessor.values.network import Network, NetworkConfiguration
+from coprocessor.values.network import Custodian, Network, NetworkConfiguration
 
 __all__ = ["DEPLOYER_INDEX", "Summary", "Supervisor", "UpOptions", "run_up"]
 
@@ -59,6 +59,7 @@ MAX_CLUSTERS = 16
 START_SECONDS = 300.0
 """How long a process may take until it is ready: a worker's first start compiles the interpreter for the machine."""
 
+_DISK = Custodian("file")
 _PHAT = (sys.executable, "-m", "coprocessor.cli.main")
 
 
@@ -76,6 +77,7 @@ class UpOptions:
         allow_simulated: whether enclaves may run without TEE hardware.
         deployer: who deploys and owns the clusters; None takes a development account.
         finality_lag, block_time: of the embedded chain; see ``phat chain``.
+        custodian: of the gatekeepers' shares (PROTOCOL 9.5).
         worker_arguments: further arguments of every ``phat worker``.
         phat: how the command ``phat`` is run.
         disk: where its own files are written.
@@ -91,6 +93,7 @@ class UpOptions:
     deployer: PrivateKey | None = None
     finality_lag: int = 0
     block_time: float | None = None
+    custodian: Custodian = _DISK
     worker_arguments: tuple[str, ...] = ()
     phat: tuple[str, ...] = _PHAT
     disk: Disk = PLAIN_DISK
@@ -290,7 +293,7 @@ class Supervisor:
         nonce = state.get("deployer nonce")
         if nonce is None:
             nonce = state.keep("deployer nonce", await node.transaction_count(sender.address))
-        options = await provision.development_options(node, sender.address)
+        options = await provision.development_options(node, sender.address, self._options.custodian)
         self._check_measurement(options.attestation.measurements)
         return await deploy_contracts(node, sender, nonce, options)
 

@@ -14,7 +14,7 @@ from coprocessor.crypto.hashing import sha256
 from coprocessor.crypto.labels import Label
 from coprocessor.values.errors import CallerMisuse, MalformedInput
 from coprocessor.values.identities import Address, Digest, NetworkId, from_hex, to_hex
-from coprocessor.values.network import AttestationFloor, ContractIdentity, Network, NetworkConfiguration
+from coprocessor.values.network import AttestationFloor, ContractIdentity, Custodian, Network, NetworkConfiguration
 
 __all__ = [
     "MAX_NETWORK_FILE",
@@ -102,7 +102,22 @@ def _configuration_to_plain(configuration: NetworkConfiguration, digest: Any) ->
         },
         "allow_simulated": configuration.allow_simulated,
         "development": configuration.development,
+        "custodian": _custodian_to_plain(configuration.custodian, digest),
     }
+
+
+def _custodian_to_plain(custodian: Custodian, digest: Any) -> dict[str, Any]:
+    if custodian.kind != "keys":
+        return {"kind": custodian.kind}
+    keys = [digest(key) for key in custodian.keys]
+    return {"kind": custodian.kind, "threshold": custodian.threshold, "keys": keys}
+
+
+def _custodian(plain: Any) -> Custodian:
+    if plain["kind"] != "keys":
+        return Custodian(str(plain["kind"]))
+    keys = tuple(from_hex(item, 32, "custodian's key") for item in plain["keys"])
+    return Custodian("keys", _integer(plain["threshold"]), keys)
 
 
 def _configuration_from_plain(plain: dict[str, Any]) -> NetworkConfiguration:
@@ -131,6 +146,7 @@ def _configuration_from_plain(plain: dict[str, Any]) -> NetworkConfiguration:
         ),
         allow_simulated=_boolean(plain["allow_simulated"]),
         development=_boolean(plain["development"]),
+        custodian=_custodian(plain["custodian"]),
     )
     if _configuration_to_plain(configuration, to_hex) != plain:
         raise MalformedInput("network.format", "the configuration has unknown fields or values in another form")

@@ -6,11 +6,20 @@ A network is its genesis digest (PROTOCOL 1.1); ``coprocessor.protocol.genesis``
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from coprocessor.values.errors import MalformedInput
 from coprocessor.values.identities import Address, Digest, checked_address, checked_digest
 
-__all__ = ["CONTRACT_NAMES", "AttestationFloor", "ContractIdentity", "Network", "NetworkConfiguration"]
+__all__ = [
+    "CONTRACT_NAMES",
+    "MAX_CUSTODIANS",
+    "AttestationFloor",
+    "ContractIdentity",
+    "Custodian",
+    "Network",
+    "NetworkConfiguration",
+]
 
 CONTRACT_NAMES = (
     "Directory",
@@ -60,6 +69,41 @@ class AttestationFloor:
             raise MalformedInput("network.policy_empty", "a policy names at least one root and one measurement")
 
 
+MAX_CUSTODIANS: Final = 32
+"""Offline keys among which a pad is split."""
+
+_CUSTODY_KEY: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Custodian:
+    """What brings gatekeepers' shares back after a loss of all power (PROTOCOL 9.5).
+
+    Args:
+        kind: ``none``: nothing does, the shares live in memories alone; ``keys``: offline keys do, ``threshold`` of
+            them together; ``file``: each machine's disk does by itself, on development networks only.
+        threshold: c, how many of ``keys`` must act; 0 for the other kinds.
+        keys: the custodians' X25519 public keys, 32 bytes each, all different.
+    """
+
+    kind: str
+    threshold: int = 0
+    keys: tuple[bytes, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("none", "file", "keys"):
+            raise MalformedInput("network.custodian", f"{self.kind!r} is no custodian", next="none, file or keys")
+        sound = 1 <= self.threshold <= len(self.keys) <= MAX_CUSTODIANS if self.kind == "keys" else not self.threshold
+        if not sound or (self.keys and self.kind != "keys"):
+            raise MalformedInput(
+                "network.custodian",
+                f"{self.threshold} of {len(self.keys)} keys do not suit the custodian {self.kind!r}",
+                f"1 <= c <= m <= {MAX_CUSTODIANS} for keys, and none for the others",
+            )
+        if len(set(self.keys)) != len(self.keys) or any(len(key) != _CUSTODY_KEY for key in self.keys):
+            raise MalformedInput("network.custodian", f"custodians' keys are different and have {_CUSTODY_KEY} bytes")
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkConfiguration:
     """All that a network is before its first gatekeepers join.
@@ -72,6 +116,7 @@ class NetworkConfiguration:
         attestation: the policy floor.
         allow_simulated: evidence of simulated hardware counts; never on a network that holds value.
         development: delays are shortened and one operator may do everything (PROTOCOL 1.4).
+        custodian: of the gatekeepers' shares (PROTOCOL 9.5).
     """
 
     chain_id: int
@@ -81,11 +126,19 @@ class NetworkConfiguration:
     attestation: AttestationFloor
     allow_simulated: bool
     development: bool
+    custodian: Custodian
 
     def __post_init__(self) -> None:
         if tuple(name for name, _ in self.contracts) != CONTRACT_NAMES:
             names = ", ".join(CONTRACT_NAMES)
             raise MalformedInput("network.contracts", f"the contracts must be {names}, in this order")
+        if self.custodian.kind == "file" and not self.development:
+            raise MalformedInput(
+                "network.custodian",
+                "shares that a disk opens by itself are for development networks",
+                "whoever hoards disks would add them up (PROTOCOL 9.5)",
+                "choose none, or keys",
+            )
         for sealer in self.sealers:
             checked_address(sealer, "sealer")
 
