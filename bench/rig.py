@@ -102,6 +102,7 @@ class Rig:
             sealing_key=known_digest("sealing"),
             evidence_digest=known_digest("evidence"),
             measurement=known_digest("measurement"),
+            root=known_digest("root"),
             level=3,
             simulated=True,
             configuration=compute_configuration_hash(self.configuration),

@@ -226,7 +226,7 @@ def contain(cluster: bytes32, workers: DynArray[bytes32, MAX_SIGNATURES]) -> uin
     assert is_trusted or self.is_exposed[cluster] or len(workers) > 0, "clusters: raiser"
     for worker: bytes32 in workers:
         if not is_trusted:
-            assert (staticcall IRegistry(REGISTRY).workers(worker)).revoked, "clusters: remover"
+            assert self._is_revoked(staticcall IRegistry(REGISTRY).workers(worker)), "clusters: remover"
         self._remove(cluster, worker)
     return self._raise(cluster)
 
@@ -301,7 +301,7 @@ def join(cluster: bytes32, worker: bytes32):
     record: IRegistry.Worker = staticcall IRegistry(REGISTRY).workers(worker)
     assert msg.sender == record.operator, "clusters: operator"
     assert record.role == ROLE_WORKER, "clusters: role"
-    assert not record.revoked, "clusters: revoked"
+    assert not self._is_revoked(record), "clusters: revoked"
     assert block.timestamp < convert(record.expires, uint256), "clusters: expired"
     assert self.cluster_of[worker] == empty(bytes32), "clusters: in a cluster"
     assert self._may_join(cluster, worker), "clusters: approval"
@@ -479,8 +479,15 @@ def _may_hold(operator: address, holder: Holder) -> bool:
     if holder.gatekeeper != 0:
         return operator == (staticcall IGatekeeping(GATEKEEPING).members(holder.gatekeeper - 1)).operator
     record: IRegistry.Worker = staticcall IRegistry(REGISTRY).workers(holder.worker)
-    is_live: bool = not record.revoked and block.timestamp < convert(record.expires, uint256)
+    is_live: bool = not self._is_revoked(record) and block.timestamp < convert(record.expires, uint256)
     return operator == record.operator and record.role == ROLE_WORKER and is_live
+
+
+@internal
+@view
+def _is_revoked(record: IRegistry.Worker) -> bool:
+    # Itself, or by what the network distrusts: its vendor, its measurement, its platform.
+    return (staticcall IRegistry(REGISTRY).standing(record.signer)).revoked
 
 
 @internal

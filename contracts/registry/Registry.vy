@@ -6,13 +6,16 @@
 @license Apache-2.0
 @notice Gatekeepers verify an enclave's evidence and sign an `Admission`; its operator brings it here. A worker is an
     operator's platform and has one live signing key: a new admission replaces the old key in the same transaction
-    (PROTOCOL 7.6). A guardian may only revoke, and never so many gatekeepers that fewer than the threshold remain
-    (PROTOCOL 1.4).
-@dev Enclaves prove `configuration`, `workers` and `worker_of` by storage proofs: one slot per field, nothing packed.
+    (PROTOCOL 7.6). A guardian may only revoke, distrust what turned out bad, and pause admission, and never revoke so
+    many gatekeepers that fewer than the threshold remain (PROTOCOL 1.4). Who sits in the committee, `Gatekeeping` says:
+    nothing here unseats a member.
+@dev Enclaves prove `configuration`, `workers`, `worker_of`, `distrusted` and `paused_until` by storage proofs: one slot
+    per field, nothing packed.
     Reverts: "registry: deployer", "registry: configuration set", "registry: operator", "registry: role",
     "registry: member zero", "registry: configuration", "registry: block", "registry: expired", "registry: signatures",
     "registry: revoked", "registry: signer", "registry: worker", "registry: guardian", "registry: threshold",
-    "registry: settlement", and those of `Gatekeeping.check_signatures`.
+    "registry: settlement", "registry: distrusted", "registry: paused", "registry: subject", "registry: proposer",
+    "registry: delay", and those of `Gatekeeping.check_signatures`.
 """
 
 from . import IRegistry
@@ -26,8 +29,9 @@ ROLE_GATEKEEPER: constant(uint8) = 2
 MAX_EVIDENCE: constant(uint256) = 24576  # bytes of a quote with its collateral
 MAX_GATEKEEPERS: constant(uint256) = 32
 MAX_BLOCK_AGE: constant(uint256) = 256  # blocks whose hash the chain can tell
+PAUSE: constant(uint256) = 3 * 86400  # seconds for which one call pauses admission
 ADMISSION_TYPE: constant(bytes32) = keccak256(
-    "Admission(address operator,bytes32 platform,uint8 role,address signer,bytes32 sealing_key,bytes32 evidence_digest,bytes32 measurement,uint8 level,bool simulated,bytes32 configuration,uint64 block_number,bytes32 block_hash,uint64 expires)"
+    "Admission(address operator,bytes32 platform,uint8 role,address signer,bytes32 sealing_key,bytes32 evidence_digest,bytes32 measurement,bytes32 root,uint8 level,bool simulated,bytes32 configuration,uint64 block_number,bytes32 block_hash,uint64 expires)"
 )
 
 # @notice What gatekeepers say of an enclave. `expires` is in seconds since 1970, `level` a confidence from 1 (best) to 5.
@@ -39,6 +43,7 @@ struct Admission:
     sealing_key: bytes32
     evidence_digest: bytes32
     measurement: bytes32
+    root: bytes32
     level: uint8
     simulated: bool
     configuration: bytes32
@@ -65,8 +70,17 @@ event Revoked:
     signer: indexed(address)
     equivocation: bool
 
+event Distrusted:
+    subject: indexed(bytes32)
+    until: uint256
+
+event AdmissionPaused:
+    until: uint256
+
 GATEKEEPING: public(immutable(address))
 GUARDIAN: public(immutable(address))
+PROPOSER: public(immutable(address))
+DELAY: public(immutable(uint256))  # seconds; in the code, so that the code hash pins it
 SETTLEMENT: public(immutable(address))
 DEPLOYER: public(immutable(address))
 
@@ -82,18 +96,31 @@ bound_worker: public(HashMap[address, bytes32])
 endpoints: public(HashMap[bytes32, String[256]])
 # @notice Admitted gatekeepers that are not revoked.
 gatekeeper_count: public(uint256)
+# @notice By vendor root, measurement or platform: until when it is distrusted, in seconds since 1970; 0 if it never was.
+distrusted: public(HashMap[bytes32, uint256])
+# @notice Until when only live keys are admitted again, in seconds since 1970.
+paused_until: public(uint256)
+# @notice Whether anything was ever distrusted: spares everybody three reads until then.
+has_distrusted: public(bool)
 
 
 @deploy
-def __init__(gatekeeping: address, guardian: address, settlement: address, deployer: address):
+def __init__(
+    gatekeeping: address, guardian: address, settlement: address, deployer: address, proposer: address, delay: uint256
+):
     """
     @param gatekeeping Whose members admit.
-    @param guardian Who may revoke: one account, or a contract in which any one of several may act.
+    @param guardian Who may revoke, distrust and pause: one account, or a contract in which any one of several may act.
     @param settlement Who may revoke for proven equivocation.
     @param deployer Who may set the configuration, once.
+    @param proposer Who may have what was distrusted trusted again, after twice the delay.
+    @param delay Seconds between an announcement and its effect; 7 days outside development (PROTOCOL 1.4).
     """
+    assert delay > 0, "registry: delay"
     GATEKEEPING = gatekeeping
     GUARDIAN = guardian
+    PROPOSER = proposer
+    DELAY = delay
     SETTLEMENT = settlement
     DEPLOYER = deployer
 
@@ -123,6 +150,7 @@ def admit(
     @return The worker's id.
     """
     self._check_admission(admission)
+    self._check_policy(admission)
     digest: bytes32 = eip712.digest_of(keccak256(abi_encode(ADMISSION_TYPE, admission)))
     signers: DynArray[uint256, MAX_GATEKEEPERS] = staticcall IGatekeeping(GATEKEEPING).check_signatures(
         digest, signatures
@@ -144,6 +172,7 @@ def admit(
         admitted_block=convert(block.number, uint64),
         expires=admission.expires,
         revoked=False,
+        root=admission.root,
     )
     log Admitted(
         worker=worker, operator=admission.operator, signer=admission.signer, admission=admission, evidence=evidence
@@ -188,6 +217,47 @@ def revoke_for_equivocation(worker: bytes32):
 
 
 @external
+def distrust(subject: bytes32):
+    """
+    @notice From now on every enclave of this subject counts as revoked, wherever it was admitted.
+    @param subject Digest of a vendor's root certificate, of a measurement, or of a platform's hardware identity.
+    """
+    assert msg.sender == GUARDIAN, "registry: guardian"
+    self._set_distrust(subject, max_value(uint256))
+    self.has_distrusted = True
+
+
+@external
+def trust_again(subject: bytes32):
+    """
+    @notice Lets a distrust end once twice the network's delay is over; the guardian may distrust again at any time.
+    @param subject What is distrusted.
+    """
+    assert msg.sender == PROPOSER, "registry: proposer"
+    assert self.distrusted[subject] == max_value(uint256), "registry: subject"
+    self._set_distrust(subject, block.timestamp + 2 * DELAY)
+
+
+@external
+def pause_admission():
+    """
+    @notice For three days no key that is not live now is admitted; live ones are renewed as ever. May be repeated.
+    """
+    assert msg.sender == GUARDIAN, "registry: guardian"
+    self._pause_until(block.timestamp + PAUSE)
+
+
+@external
+def resume_admission():
+    """
+    @notice Ends a pause before its time.
+    """
+    assert msg.sender == PROPOSER, "registry: proposer"
+    assert block.timestamp < self.paused_until, "registry: paused"
+    self._pause_until(block.timestamp)
+
+
+@external
 @view
 def standing(signer: address) -> IRegistry.Standing:
     """
@@ -203,7 +273,13 @@ def standing(signer: address) -> IRegistry.Standing:
         operator=self.workers[worker].operator,
         platform=self.workers[worker].platform,
         expires=self.workers[worker].expires,
-        revoked=self.workers[worker].revoked,
+        revoked=self.workers[worker].revoked
+        or (
+            self.has_distrusted
+            and self._is_distrusted(
+                self.workers[worker].root, self.workers[worker].measurement, self.workers[worker].platform
+            )
+        ),
     )
 
 
@@ -232,6 +308,41 @@ def _check_admission(admission: Admission):
     assert number < block.number and block.number - number <= MAX_BLOCK_AGE, "registry: block"
     assert blockhash(number) == admission.block_hash, "registry: block"
     assert block.timestamp < convert(admission.expires, uint256), "registry: expired"
+
+
+@internal
+@view
+def _check_policy(admission: Admission):
+    # What the network accepts now; gatekeepers' enclaves check the same before they sign.
+    assert not self._is_distrusted(
+        admission.root, admission.measurement, admission.platform
+    ), "registry: distrusted"
+    if block.timestamp < self.paused_until:
+        worker: bytes32 = self._worker_id(admission.operator, admission.platform)
+        assert self.worker_of[admission.signer] == worker, "registry: paused"
+
+
+@internal
+@view
+def _is_distrusted(root: bytes32, measurement: bytes32, platform: bytes32) -> bool:
+    return (
+        block.timestamp < self.distrusted[root]
+        or block.timestamp < self.distrusted[measurement]
+        or block.timestamp < self.distrusted[platform]
+    )
+
+
+@internal
+def _set_distrust(subject: bytes32, until: uint256):
+    assert subject != empty(bytes32), "registry: subject"
+    self.distrusted[subject] = until
+    log Distrusted(subject=subject, until=until)
+
+
+@internal
+def _pause_until(until: uint256):
+    self.paused_until = until
+    log AdmissionPaused(until=until)
 
 
 @internal

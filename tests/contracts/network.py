@@ -36,6 +36,7 @@ THRESHOLD = 2
 PHASE_BLOCKS = 5
 HOLDERS = 2
 DAY = 86_400
+DELAY = 7 * DAY
 
 
 def secret(label: str) -> PrivateKey:
@@ -113,7 +114,14 @@ class TestNetwork:
         arguments: dict[str, Sequence[Any]] = {
             "Directory": [self.deployer.address],
             "Gatekeeping": [self.deployer.address, self.proposer.address, PHASE_BLOCKS],
-            "Registry": [at["Gatekeeping"], self.guardian.address, at["Settlement"], self.deployer.address],
+            "Registry": [
+                at["Gatekeeping"],
+                self.guardian.address,
+                at["Settlement"],
+                self.deployer.address,
+                self.proposer.address,
+                DELAY,
+            ],
             "Clusters": [
                 *(at[name] for name in ("Registry", "Inbox", "Settlement", "Gatekeeping")),
                 self.guardian.address,
@@ -164,6 +172,7 @@ class TestNetwork:
             sealing_key=digest("sealing/" + enclave.signer.address.hex()),
             evidence_digest=digest("evidence/" + enclave.signer.address.hex()),
             measurement=digest("measurement"),
+            root=digest("root"),
             level=3,
             simulated=True,
             configuration=self.configuration,

@@ -178,12 +178,18 @@ def test_variable_slots(evm: Evm, network: TestNetwork, lived: Cluster) -> None:
     enclave = lived.members[0]
     network.instantiate(lived.id)
     code = network.publish()
+    network.registry.send(network.guardian, "distrust", b"\x05" * 32)
+    network.registry.send(network.guardian, "pause_admission")
+    network.registry.send(network.proposer, "resume_admission")  # other tests admit on this network
     expected: list[tuple[Deployed, Digest, Any]] = [
         (network.gatekeeping, layout.gatekeeping_genesis(), network.genesis),
         (network.gatekeeping, layout.gatekeeping_threshold(), 2),
         (network.gatekeeping, layout.gatekeeping_member_count(), 3),
         (network.registry, layout.registry_configuration(), network.configuration),
         (network.registry, layout.registry_worker_of(enclave.signer.address), enclave.worker),
+        (network.registry, layout.registry_distrusted(b"\x05" * 32), 2**256 - 1),
+        (network.registry, layout.registry_has_distrusted(), 1),
+        (network.registry, layout.registry_paused_until(), network.registry.read("paused_until")),
         (network.clusters, layout.cluster_member(lived.id, enclave.worker), 1),
         (network.programs, layout.published_code(code), 1),
         (network.programs, layout.program_by_handle(lived.id, 0), network.programs.read("handles", lived.id, 0)),

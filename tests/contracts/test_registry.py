@@ -9,7 +9,7 @@ import pytest
 from coprocessor.protocol.statements import ROLE_GATEKEEPER, Admission
 from coprocessor.values.identities import ZERO_ADDRESS, ZERO_DIGEST, Digest
 from tests.contracts.evm import Evm, Reverted
-from tests.contracts.network import Enclave, TestNetwork, digest, secret
+from tests.contracts.network import DELAY, Enclave, TestNetwork, digest, secret
 
 
 def refuse_admission(
@@ -47,6 +47,7 @@ def test_admission_is_recorded(network: TestNetwork) -> None:
         mined.block_number,
         admission.expires,
         False,
+        admission.root,
     )
     assert registry.read("worker_of", enclave.signer.address) == enclave.worker
     assert registry.read("worker_id", enclave.operator.address, enclave.platform) == enclave.worker
@@ -83,6 +84,7 @@ def test_admission_needs_the_threshold(network: TestNetwork) -> None:
         ("sealing_key", digest("other")),
         ("evidence_digest", digest("other")),
         ("measurement", digest("other")),
+        ("root", digest("other")),
         ("level", 1),
         ("simulated", False),
         ("expires", 2**63),
@@ -208,7 +210,7 @@ def test_guardian_leaves_a_threshold_of_gatekeepers(evm: Evm) -> None:
 
 def test_configuration_is_set_once_by_the_deployer(network: TestNetwork, evm: Evm) -> None:
     assert network.registry.read("configuration") == network.configuration
-    registry = evm.deploy("Registry", ZERO_ADDRESS, ZERO_ADDRESS, ZERO_ADDRESS, network.deployer.address)
+    registry = evm.deploy("Registry", *[ZERO_ADDRESS] * 3, network.deployer.address, ZERO_ADDRESS, 1)
     registry.refuses("registry: deployer", "set_configuration", digest("c"), sender=network.guardian.address)
     registry.refuses("registry: configuration", "set_configuration", ZERO_DIGEST, sender=network.deployer.address)
     mined = registry.send(network.deployer, "set_configuration", digest("c"))
@@ -218,7 +220,13 @@ def test_configuration_is_set_once_by_the_deployer(network: TestNetwork, evm: Ev
 
 def test_nothing_is_admitted_before_the_configuration(network: TestNetwork, evm: Evm) -> None:
     registry = evm.deploy(
-        "Registry", network.gatekeeping, network.guardian.address, ZERO_ADDRESS, network.deployer.address
+        "Registry",
+        network.gatekeeping,
+        network.guardian.address,
+        ZERO_ADDRESS,
+        network.deployer.address,
+        ZERO_ADDRESS,
+        DELAY,
     )
     enclave = network.enclave()
     for configuration in (ZERO_DIGEST, network.configuration):

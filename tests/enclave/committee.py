@@ -14,7 +14,7 @@ from coprocessor.enclave.gatekeeper import GatekeeperCore, GatekeeperSurrounding
 from coprocessor.keys.transcript import CLOSING, Entry, Phase, compute_transcript_head
 from coprocessor.protocol import layout
 from coprocessor.values.identities import Digest, NetworkId
-from tests.enclave.cores import OPERATOR, admit_request, ask, attester, counted_entropy, platform_of
+from tests.enclave.cores import OPERATOR, admit_request, ask, attester, counted_entropy, platform_of, policy_proof
 from tests.support.fake_chain import FakeChain
 
 PHASE_BLOCKS = 14
@@ -87,6 +87,8 @@ class Committee:
         replies = []
         for core in self.chosen(by):
             ask(core, self.chain.headers_message())
+            if isinstance(message, m.Admit):
+                ask(core, policy_proof(message, self.chain))
             replies.append(ask(core, message))
         return replies
 
@@ -266,7 +268,8 @@ class Committee:
     def verify(self, at: int) -> None:
         """A member is shown the evidence of every candidate."""
         for admission in self.evidence.values():
-            ask(self.sync_handover(at), m.VerifyCandidate(admission))
+            ask(self.sync_handover(at), policy_proof(admission, self.chain))
+            ask(self.cores[at], m.VerifyCandidate(admission))
 
     def begin_handover(self, by: Sequence[int]) -> Digest:
         """The threshold agrees; what ``Gatekeeping.begin_handover`` does."""

@@ -10,6 +10,7 @@ from coprocessor.enclave import messages as m
 from coprocessor.enclave.executor_port import ExecutorDied
 from coprocessor.enclave.gatekeeper import GatekeeperCore
 from coprocessor.enclave.worker import WorkerCore, WorkerSurroundings
+from coprocessor.host import slots
 from coprocessor.protocol import layout
 from coprocessor.protocol.system import compute_worker_id
 from coprocessor.sandbox.engine import Engine
@@ -17,7 +18,16 @@ from coprocessor.sandbox.executor import Executor
 from coprocessor.sandbox.native_stack import run_on_guest_stack
 from coprocessor.values.identities import Address, Digest, RuntimeId, WorkerId
 from tests.enclave.committee import Committee
-from tests.enclave.cores import OPERATOR, admit_request, ask, attester, counted_entropy, platform_of, refusal
+from tests.enclave.cores import (
+    OPERATOR,
+    admit_request,
+    ask,
+    attester,
+    counted_entropy,
+    platform_of,
+    policy_proof,
+    refusal,
+)
 from tests.support.fake_chain import CLUSTER, FakeChain
 
 __all__ = [
@@ -30,10 +40,14 @@ __all__ = [
     "ask",
     "attester",
     "platform_of",
+    "policy_proof",
     "refusal",
 ]
 
 RUNTIME = RuntimeId(sha256(b"runtime"))
+_RECORDED = ("operator", "platform", "role", "signer", "sealing_key", "measurement", "root", "expires")
+
+
 class InProcessPort:
     """The executor's core without its process; ``die_at`` ends it before it answers the n-th request."""
 
@@ -136,17 +150,23 @@ class Worker:
         stage, chain = self.stage, self.stage.chain
         request = admit_request(self.core, self.machine, self.booted, chain)
         signed = stage.committee.ask_all(request)[0]
-        for field in ("operator", "role", "signer", "sealing_key", "expires"):
+        for field in _RECORDED:
             chain.set("Registry", layout.registry_worker(self.id, field), getattr(signed, field))
         chain.set("Registry", layout.registry_worker_of(Address(self.booted.signer)), self.id)
         chain.set("Clusters", layout.cluster_member(CLUSTER, self.id), 1)
         chain.mine()
 
+    def recorded(self, field: str) -> int:
+        """What the registry says of this worker."""
+        return self.stage.chain.storage["Registry"].get(layout.registry_worker(self.id, field), 0)
+
     def record_proof(self) -> m.ChainProof:
         """The worker's own record, membership, and the cluster's epoch."""
-        fields = ("signer", "sealing_key", "role", "revoked", "expires")
+        fields = (*_RECORDED, "revoked")
+        subjects = [value.to_bytes(32, "big") for value in map(self.recorded, ("root", "measurement", "platform"))]
         return self.stage.chain.proof(
             *(("Registry", layout.registry_worker(self.id, field)) for field in fields),
+            *(("Registry", slot) for slot in slots.policy(subjects, self.booted.signer)["Registry"]),
             ("Registry", layout.registry_worker_of(Address(self.booted.signer))),
             ("Clusters", layout.cluster_member(CLUSTER, self.id)),
             ("Clusters", layout.cluster_field(CLUSTER, "epoch")),

@@ -12,7 +12,7 @@ from coprocessor.keys.release import decode_request
 from coprocessor.keys.tickets import decode_signed_ticket
 from coprocessor.protocol import layout
 from coprocessor.sandbox.engine import Engine
-from tests.enclave.stage import OPERATOR, Stage, Worker, admit_request, ask, attester, refusal
+from tests.enclave.stage import OPERATOR, Stage, Worker, admit_request, ask, attester, policy_proof, refusal
 from tests.support.fake_chain import CLUSTER, FakeChain, configuration, key
 
 
@@ -119,6 +119,7 @@ def test_evidence_for_another_chain_or_operator_is_refused(stage: Stage, engine:
     }
     for code, message in forged.items():
         assert refusal(stage.gatekeeper, message) == code
+    ask(stage.gatekeeper, policy_proof(request, stage.chain))
     assert ask(stage.gatekeeper, request).operator == OPERATOR
 
 

@@ -15,7 +15,7 @@ from coprocessor.protocol import layout
 from coprocessor.sandbox.engine import Engine
 from coprocessor.values.identities import Digest
 from tests.enclave.committee import PHASE_BLOCKS, Committee
-from tests.enclave.cores import ask, refusal
+from tests.enclave.cores import ask, policy_proof, refusal
 from tests.enclave.stage import Stage, Worker
 from tests.support.fake_chain import CLUSTER, FakeChain
 
@@ -155,7 +155,9 @@ def test_nobody_agrees_without_having_verified_every_newcomer() -> None:
     core = committee.sync_handover(0)
     assert refusal(core, m.SignHandover()) == "handover.unverified"
     stranger = committee.add_candidate()
-    ask(core, m.VerifyCandidate(committee.admission(stranger)))  # good evidence, of somebody else
+    admission = committee.admission(stranger)
+    ask(core, policy_proof(admission, committee.chain))
+    ask(core, m.VerifyCandidate(admission))  # good evidence, of somebody else
     assert refusal(committee.sync_handover(0), m.SignHandover()) == "handover.unverified"
     forged = replace(committee.evidence[newcomer], sealing_key=bytes(32))
     assert refusal(core, m.VerifyCandidate(forged)) == "attestation.report_data_mismatch"

@@ -29,7 +29,7 @@ CONTRACTS = ("Directory", "Gatekeeping", "Registry", "Clusters", "Programs", "Fe
 LAYOUT = {  # headers.md, "Slots": the variables of each contract in the order of slots, with the fields of structs
     "Gatekeeping": "genesis threshold member_count master_key_hash members:operator,signer,sealing_key,evidence_digest",
     "Registry": "configuration workers:operator,platform,role,signer,sealing_key,evidence_digest,measurement,level,"
-    "simulated,admitted_block,expires,revoked worker_of bound_worker",
+    "simulated,admitted_block,expires,revoked,root worker_of bound_worker - - distrusted paused_until has_distrusted",
     "Clusters": "clusters:owner,epoch,quorum,fast_quorum,dispute_window,open,runtime,member_count,first_open members "
     "epochs:start,quorum,fast_quorum,runtime,raised boundaries:epoch,count,inbox_head,root,checkpoint",
     "Programs": "codes programs:owner,cluster,code_hash,handle,policy handles input_keys",
@@ -323,17 +323,16 @@ class Network:
         """Epochs, members and programs: what system links say is what the contracts hold."""
         cluster, self.epochs, self.programs, members = self.cluster, {}, {}, {}
         for link in self.links:
-            content = read_abi(PAYLOADS[link.kind].split(","), link.payload) if link.kind in PAYLOADS else []
+            told = read_abi(PAYLOADS[link.kind].split(","), link.payload) if link.kind in PAYLOADS else []
             if link.kind == EPOCH:
-                names, keys = "epochs.start,runtime,quorum,fast_quorum", (cluster, content[0])
-                self.hold("Clusters", names, keys, link.index, *content[1:])
-                self.epochs[content[0]] = (link.index, *content[1:3])
+                names, keys = "epochs.start,runtime,quorum,fast_quorum", (cluster, told[0])
+                self.hold("Clusters", names, keys, link.index, *told[1:])
+                self.epochs[told[0]] = (link.index, *told[1:3])
             elif link.kind == MEMBER:
-                members[content[0]] = (content[1], content[3] if content[2] else 0)
+                members[told[0]] = (told[1], told[3] if told[2] else 0)
             elif link.kind == INSTANTIATE:
-                names = "programs.handle,owner,code_hash,policy,cluster"
-                self.hold("Programs", names, content[:1], *content[1:5], cluster)
-                self.programs[content[1]] = (link.index, content[0])
+                self.hold("Programs", "programs.handle,owner,code_hash,policy,cluster", told[:1], *told[1:5], cluster)
+                self.programs[told[1]] = (link.index, told[0])
         for worker, (operator, joined) in members.items():
             self.hold("Clusters", "members", (cluster, worker), joined)
             self.hold("Registry", "workers.operator,role", (worker,), operator, 1)
@@ -367,12 +366,13 @@ class Network:
     def read_signer(self, receipt: Receipt, block: Header, signature: bytes) -> tuple[Any, ...]:
         signer = recover(receipt_digest(self.chain_id, self.contracts["Settlement"]["address"], receipt), signature)
         (worker,) = self.prove(block, "Registry", "bound_worker", signer)
-        names = "workers.role,revoked,expires,operator,platform"
-        role, revoked, expires, *owner = self.prove(block, "Registry", names, worker)
+        fields = "role,revoked,expires,root,measurement,operator,platform"
+        role, revoked, expires, *subjects = self.prove(block, "Registry", f"workers.{fields}", worker)
         (joined,) = self.prove(block, "Clusters", "members", self.cluster, worker)
-        admitted = (role, revoked) == (1, 0) and expires > block.timestamp
+        until = max(self.prove(block, "Registry", "distrusted", subjects[at])[0] for at in (0, 1, 3))
+        admitted = (role, revoked) == (1, 0) and expires > block.timestamp >= until
         require(admitted and joined > 0, f"0x{signer.hex()} is no admitted member")
-        return signer, *owner, worker
+        return signer, *subjects[2:], worker
 
     def places(self, link: Link) -> list[tuple[int, int, bytes]]:
         calls = link.kind in (REQUEST, INSTANTIATE)

@@ -64,6 +64,7 @@ def _slot_cases() -> list[Case]:
         ("Registry", "workers", [worker], "operator"),
         ("Registry", "workers", [worker], "revoked"),
         ("Registry", "worker_of", [world.SIGNERS[0].address], None),
+        ("Registry", "distrusted", [keccak256(b"root")], None),
         ("Registry", "bound_worker", [world.SIGNERS[0].address], None),
         ("Clusters", "clusters", [cluster], "quorum"),
         ("Clusters", "members", [cluster, worker], None),

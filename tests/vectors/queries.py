@@ -162,6 +162,7 @@ def _statement_cases() -> list[Case]:
         keccak256(b"sealing key"),
         keccak256(b"evidence"),
         keccak256(b"measurement"),
+        keccak256(b"root"),
         2,
         True,
         world.compute_configuration_hash(world.NETWORK.configuration),

@@ -33,6 +33,7 @@ from coprocessor.values.network import (
 )
 
 __all__ = [
+    "DEVELOPMENT_DELAY",
     "DEVELOPMENT_HOLDERS",
     "DEVELOPMENT_PHASE_BLOCKS",
     "ClusterTerms",
@@ -53,6 +54,8 @@ DEVELOPMENT_PHASE_BLOCKS = 96
 DEVELOPMENT_HOLDERS = 1
 """Operators outside a cluster that hold its checkpoint before epochs close, where one gatekeeper may be all there is;
 a network that carries value wants two or more (PROTOCOL 8.4)."""
+DEVELOPMENT_DELAY = 20
+"""Seconds between an announcement and its effect where people develop; 7 days anywhere else (PROTOCOL 1.4)."""
 
 _DEPLOYMENT_GAS = 6_000_000
 """Gas limit of one creating transaction: estimating would need the contract's neighbours."""
@@ -68,10 +71,11 @@ class DeploymentOptions:
         attestation: the policy floor.
         allow_simulated: evidence of simulated hardware counts.
         development: delays are shortened, one operator may do everything.
-        guardian: 20 bytes, who may revoke.
+        guardian: 20 bytes, who may revoke, distrust and pause.
         custodian: what brings shares back after a loss of all power.
         phase_blocks: after which a phase of a key ceremony ends without those who have not spoken.
         holders: r, operators outside a cluster that must hold its checkpoint before epochs close, 1 to 16.
+        delay: seconds between an announcement of the proposer's and its effect.
     """
 
     sealers: tuple[Address, ...]
@@ -83,6 +87,7 @@ class DeploymentOptions:
     custodian: Custodian
     phase_blocks: int = DEVELOPMENT_PHASE_BLOCKS
     holders: int = DEVELOPMENT_HOLDERS
+    delay: int = DEVELOPMENT_DELAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +251,7 @@ def _arguments(
     known: dict[str, Any] = {name.lower(): address for name, address in addresses.items()}
     known |= {"deployer": deployer, "owner": deployer, "guardian": options.guardian}
     known |= {"proposer": deployer, "phase_blocks": options.phase_blocks, "holders": options.holders}
+    known |= {"delay": options.delay}
     return [known[name] for name in artifact.interface.constructor.names]
 
 

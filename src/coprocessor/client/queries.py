@@ -23,6 +23,9 @@ from coprocessor.values.identities import StateRoot, WorkerId, to_hex
 
 __all__ = ["QueryResult", "ask"]
 
+_STANDING = ("role", "simulated", "revoked", "expires")
+_SUBJECTS = ("root", "measurement", "platform")
+
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
@@ -132,13 +135,14 @@ async def _verify_worker(session: Session, asked: _Asked, reply: QueryReply) -> 
     cluster, block, worker = asked.record.cluster, asked.head.header, reply.worker
     signer = reply.signer()
     live_key = layout.registry_worker_of(signer)
-    fields = {name: layout.registry_worker(worker, name) for name in ("role", "simulated", "revoked", "expires")}
+    fields = {name: layout.registry_worker(worker, name) for name in (*_STANDING, *_SUBJECTS)}
     member, epoch = layout.cluster_member(cluster, worker), layout.cluster_field(cluster, "epoch")
     first_open = layout.cluster_field(cluster, "first_open")
+    any_distrusted = layout.registry_has_distrusted()
     links, count, root = layout.inbox_count(cluster), layout.settled(cluster, "count"), layout.settled(cluster, "root")
     proven = await session.chain.prove(
         {
-            "Registry": [live_key, *fields.values()],
+            "Registry": [live_key, any_distrusted, *fields.values()],
             "Clusters": [member, epoch, first_open],
             "Inbox": [links],
             "Settlement": [count, root],
@@ -150,6 +154,8 @@ async def _verify_worker(session: Session, asked: _Asked, reply: QueryReply) -> 
     values = {name: proven.value("Registry", slot) for name, slot in fields.items()}
     if values["role"] != ROLE_WORKER or values["revoked"] or values["expires"] <= block.timestamp:
         raise _refused("query.worker", f"worker {to_hex(worker)} is revoked, expired, or no worker")
+    if proven.value("Registry", any_distrusted):
+        await _verify_trusted(session, asked, worker, [proven.digest("Registry", fields[name]) for name in _SUBJECTS])
     if not proven.value("Clusters", member):
         raise _refused("query.member", f"worker {to_hex(worker)} is no member of the cluster")
     if not proven.value("Clusters", first_open) <= reply.epoch <= proven.value("Clusters", epoch):
@@ -160,6 +166,15 @@ async def _verify_worker(session: Session, asked: _Asked, reply: QueryReply) -> 
     if is_settled and proven.digest("Settlement", root) != reply.state_root:
         raise _refused("query.root", "the worker's state is another than the settled one")
     return bool(values["simulated"])
+
+
+async def _verify_trusted(session: Session, asked: _Asked, worker: WorkerId, subjects: list[bytes]) -> None:
+    """Raises EvidenceRefused where the network distrusts the worker's vendor, measurement or platform."""
+    until = {subject: layout.registry_distrusted(subject) for subject in subjects}
+    proven = await session.chain.prove({"Registry": list(until.values())}, asked.head)
+    for subject, slot in until.items():
+        if asked.head.header.timestamp < proven.value("Registry", slot):
+            raise _refused("query.distrusted", f"worker {to_hex(worker)} runs on what is distrusted: {to_hex(subject)}")
 
 
 def _value(method: Method, body: OutputBody, reply: QueryReply) -> Any:

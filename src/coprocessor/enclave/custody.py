@@ -11,7 +11,7 @@ Rules enforced:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from coprocessor.attestation.verdict import Verdict
 from coprocessor.crypto.hashing import keccak256
@@ -37,9 +37,16 @@ from coprocessor.values.errors import CallerMisuse, EvidenceRefused
 from coprocessor.values.identities import Address, Digest, NetworkId
 from coprocessor.values.network import Network, NetworkConfiguration
 
-__all__ = ["KeyCustody"]
+__all__ = ["Judge", "KeyCustody"]
 
-Judge = Callable[[m.Admit, int], Verdict]
+
+class Judge(Protocol):
+    """Verifies evidence for a role by the policy of this moment; at genesis by its floor alone."""
+
+    def __call__(self, message: m.Admit, role: int, *, at_genesis: bool = False) -> Verdict:
+        """Raises EvidenceRefused, MalformedInput."""
+        ...
+
 
 
 class KeyCustody:
@@ -103,7 +110,7 @@ class KeyCustody:
         if self.share is not None or self._done:
             raise CallerMisuse("genesis.done", "this gatekeeper has had its genesis")
         check_threshold(message.threshold, len(message.members))
-        rows = [self._judged(member) for member in message.members]
+        rows = [self._judged(member, at_genesis=True) for member in message.members]
         signers = tuple(signer for _, signer, _, _ in rows)
         checked_members(signers, self.keys.signing.address)
         self.network = compute_network_id(Network(self._configuration, tuple(digest for *_, digest in rows)))
@@ -111,8 +118,8 @@ class KeyCustody:
         self._begin(CeremonySecret(message.threshold, signers, self._entropy(32)))
         return m.GenesisSigned(self.network, self._sign(record), self._seal(None))
 
-    def _judged(self, member: m.Admit) -> Member:
-        digest = Digest(self._judge(member, ROLE_GATEKEEPER).body_digest)
+    def _judged(self, member: m.Admit, *, at_genesis: bool = False) -> Member:
+        digest = Digest(self._judge(member, ROLE_GATEKEEPER, at_genesis=at_genesis).body_digest)
         return Address(member.operator), Address(member.signer), member.sealing_key, digest
 
     def _begin(self, secret: CeremonySecret) -> None:

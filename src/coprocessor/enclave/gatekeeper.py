@@ -3,8 +3,8 @@ own.
 
 Rules enforced:
 1. its share: ``enclave.custody`` (PROTOCOL 9.1, 9.3 to 9.5);
-2. admission: evidence fits the network's policy, and checkpoint and newest block of the newcomer are on this
-   enclave's own finalised chain (PROTOCOL 1.2);
+2. admission: evidence fits the network's policy of this moment (``enclave.network_policy``), and checkpoint and newest
+   block of the newcomer are on this enclave's own finalised chain (PROTOCOL 1.2);
 3. tickets: over a recent finalised block of this enclave's chain and the asker's nonce (PROTOCOL 2.4);
 4. release: of each epoch that has begun and is not closed, only to a current, unrevoked, unexpired member, against a
    fresh ticket that serves once, sealed to its admitted key, one release to each admission (PROTOCOL 8.2).
@@ -20,7 +20,6 @@ from dataclasses import asdict
 from typing import Any
 
 from coprocessor.attestation.evidence import decode_evidence
-from coprocessor.attestation.policy import AttestationPolicy, admit
 from coprocessor.attestation.report_data import ReportClaims
 from coprocessor.attestation.verdict import Verdict
 from coprocessor.enclave import messages as m
@@ -28,6 +27,7 @@ from coprocessor.enclave.booting import introduce, read_network
 from coprocessor.enclave.chain_view import ChainView
 from coprocessor.enclave.custody import KeyCustody
 from coprocessor.enclave.identity import EnclaveKeys, Entropy
+from coprocessor.enclave.network_policy import NetworkPolicy
 from coprocessor.headers.header import Header
 from coprocessor.keys.tickets import SignedTicket, Ticket, encode_signed_ticket, sign_ticket
 from coprocessor.protocol.genesis import compute_configuration_hash
@@ -114,6 +114,7 @@ class _Gatekeeper:
         self._insecure = network.configuration.allow_simulated
         self._operator = operator
         self.view = ChainView(network.configuration)
+        self._policy = NetworkPolicy(network.configuration, self.view)
         self.custody = KeyCustody(
             network.configuration, self.view, self._judge, around.entropy, around.seal_key, network, sealed
         )
@@ -166,6 +167,7 @@ class _Gatekeeper:
             sealing_key=message.sealing_key,
             evidence_digest=verdict.body_digest,
             measurement=verdict.measurement_digest,
+            root=verdict.root,
             level=verdict.level,
             simulated=verdict.simulated,
             configuration=compute_configuration_hash(self._configuration),
@@ -177,7 +179,7 @@ class _Gatekeeper:
         signature = self.keys.signing.sign(admission.digest(self._configuration.chain_id, registry))
         return m.AdmissionSigned(**asdict(admission), signature=signature)
 
-    def _judge(self, message: m.Admit, role: int) -> Verdict:
+    def _judge(self, message: m.Admit, role: int, *, at_genesis: bool = False) -> Verdict:
         if role not in (ROLE_WORKER, ROLE_GATEKEEPER) or message.role != role:
             raise MalformedInput("admission.role", f"{message.role} is no role that can be admitted here")
         claims = ReportClaims(
@@ -203,8 +205,10 @@ class _Gatekeeper:
                     "the enclave was shown another chain, or one of the two is behind, or the block is too old",
                     "restart the enclave with fresh headers and ask again",
                 )
-        policy = AttestationPolicy.of_network(self._configuration)
-        return admit(decode_evidence(message.evidence), policy, claims.compute(), self.view.head.timestamp)
+        evidence, report_data = decode_evidence(message.evidence), claims.compute()
+        if at_genesis:
+            return self._policy.judge_first(evidence, report_data)
+        return self._policy.judge(evidence, report_data, claims.operator, claims.signer)
 
     def _on_ticket(self, message: m.GiveTicket) -> m.TicketGiven:
         network = self.custody.network

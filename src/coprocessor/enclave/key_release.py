@@ -5,6 +5,7 @@ from __future__ import annotations
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.enclave.chain_view import ChainView
 from coprocessor.enclave.cluster_keys import proven_gatekeepers
+from coprocessor.enclave.network_policy import find_distrusted
 from coprocessor.keys.release import KeyRequest, answer_request, decode_request, encode_response, verify_request
 from coprocessor.keys.shares import KeyShare
 from coprocessor.keys.tickets import verify_ticket
@@ -74,7 +75,7 @@ class KeyReleases:
         return answer
 
     def _check_member(self, request: KeyRequest) -> None:
-        """The worker is admitted with exactly these keys, unrevoked, unexpired, and a member of the cluster now."""
+        """The worker is admitted with exactly these keys, unrevoked, unexpired, trusted, and a member now."""
         worker, cluster, view = request.worker, request.identity.cluster, self._view
         fresh = request.ticket.ticket.block_number
 
@@ -86,10 +87,15 @@ class KeyReleases:
         joined = self._fresh("Clusters", layout.cluster_member(cluster, worker), fresh)
         epoch = self._fresh("Clusters", layout.cluster_field(cluster, "epoch"), fresh)
         first_open = self._fresh("Clusters", layout.cluster_field(cluster, "first_open"), fresh)
+        root, measurement, platform = (field(name).to_bytes(32, "big") for name in ("root", "measurement", "platform"))
+        distrusted = find_distrusted(
+            root, measurement, platform, lambda slot: self._fresh("Registry", slot, fresh), view.head.timestamp
+        )
         problems = {
             "its sealing key is another one": field("sealing_key").to_bytes(32, "big") != request.sealing_key,
             "it is no worker": field("role") != ROLE_WORKER,
             "it is revoked": field("revoked") != 0,
+            f"the network distrusts {distrusted}": distrusted is not None,
             "its admission has expired": field("expires") <= view.head.timestamp,
             "it is no member of the cluster": joined == 0,
             "the epoch has not begun": request.identity.epoch > epoch,

@@ -710,6 +710,7 @@ class AdmissionSigned:
     sealing_key: bytes
     evidence_digest: bytes
     measurement: bytes
+    root: bytes
     level: int
     simulated: bool
     configuration: bytes

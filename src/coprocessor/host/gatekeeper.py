@@ -48,6 +48,7 @@ from coprocessor.host.handover import CANDIDATES, HandoverCourier
 from coprocessor.host.holding import HOLD, Holder, HolderPlace
 from coprocessor.host.http import PeerClient, cbor_response, json_response, serve_http, taking
 from coprocessor.host.key_ceremony import CeremonyCourier, CeremonySurroundings
+from coprocessor.host.policy import prove_policy
 from coprocessor.host.progress import Progress
 from coprocessor.host.trying import FreshEnclaveNeeded, Trying, until_first_ends
 from coprocessor.host.worker import run_until_signal
@@ -295,7 +296,7 @@ class GatekeeperHost:
     async def _on_admit(self, request: web.Request) -> web.Response:
         message = await _read(request, m.Admit)
         enclave, feed = self._living()
-        await feed.advance()
+        await prove_policy(feed, message)
         return _answer(await enclave.request(message, m.AdmissionSigned))
 
     async def _on_ticket(self, request: web.Request) -> web.Response:
@@ -313,7 +314,8 @@ class GatekeeperHost:
         standing = slots.worker_standing(asked.identity.cluster, asked.worker, record[_SIGNER])
         members = await self._contracts()["Gatekeeping"].read("member_count", tag=head.number)
         committee = slots.committee(members)
-        wanted = {**standing, **committee, "Registry": [*standing["Registry"], *committee["Registry"]]}
+        policy = slots.policy(slots.subjects(record), record[_SIGNER])["Registry"]
+        wanted = {**standing, **committee, "Registry": [*standing["Registry"], *committee["Registry"], *policy]}
         await feed.prove(wanted, head.number)
         return _answer(await enclave.request(message, m.Released))
 

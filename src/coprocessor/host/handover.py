@@ -23,6 +23,7 @@ from coprocessor.host.enclave_process import EnclaveProcess
 from coprocessor.host.feed import ChainFeed
 from coprocessor.host.http import MAX_BODY
 from coprocessor.host.key_ceremony import QUIET_SECONDS, SETTLED, TURN_SECONDS, CeremonySurroundings, read_entries
+from coprocessor.host.policy import prove_policy
 from coprocessor.keys.transcript import CLOSING, Phase
 from coprocessor.protocol.statements import MasterKeyRecord
 from coprocessor.values.errors import CoprocessorError, PeerUnreachable
@@ -71,7 +72,7 @@ class HandoverCourier:
         self.candidates |= {candidate.signer: candidate for candidate in candidates}
         await self._prove()
         for candidate in self.candidates.values():
-            await self._enclave.request(m.VerifyCandidate(candidate), m.Ready)
+            await self._show_candidate(candidate)
         return await self._enclave.request(m.SignHandover(), m.HandoverSigned)
 
     async def step(self) -> bool:
@@ -140,9 +141,13 @@ class HandoverCourier:
             signer = (await self._contract.read("next_members", at))[_SIGNER]
             candidate = self.candidates.get(signer)
             if candidate is not None:
-                await self._enclave.request(m.VerifyCandidate(candidate), m.Ready)
+                await self._show_candidate(candidate)
                 shown = True
         return shown
+
+    async def _show_candidate(self, candidate: m.Admit) -> None:
+        await prove_policy(self._feed, candidate)
+        await self._enclave.request(m.VerifyCandidate(candidate), m.Ready)
 
     async def _post(self, step: m.HandoverStep) -> bool:
         """Posts what was not said before; whether there was anything."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from coprocessor.chain.proofs import NamedProof
 from coprocessor.host.feed import Wanted
 from coprocessor.protocol import layout
 from coprocessor.values.identities import ClusterId, ProgramId, WorkerId
 
-__all__ = ["ceremony", "committee", "handover", "progress", "proven_links", "worker_standing"]
+__all__ = ["ceremony", "committee", "handover", "policy", "progress", "proven_links", "subjects", "worker_standing"]
 
 _CLUSTER_FIELDS = ("epoch", "first_open", "quorum", "fast_quorum", "runtime")
 _MEMBER_FIELDS = ("operator", "signer", "sealing_key", "evidence_digest")
-_WORKER_FIELDS = ("operator", "platform", "role", "signer", "sealing_key", "expires", "revoked")
+_WORKER_FIELDS = ("operator", "platform", "role", "signer", "sealing_key", "expires", "revoked", "measurement", "root")
+_SUBJECT_FIELDS = ("root", "measurement", "platform")
 
 
 def committee(members: int) -> Wanted:
@@ -68,6 +69,17 @@ def worker_standing(cluster: ClusterId, worker: WorkerId, signer: bytes) -> Want
             *(layout.cluster_field(cluster, field) for field in _CLUSTER_FIELDS),
         ],
     }
+
+
+def subjects(record: Sequence[bytes]) -> list[bytes]:
+    """Vendor root, measurement and platform of a worker's record, as ``Registry.workers`` tells it."""
+    return [record[layout.STRUCTS["Registry.workers"].index(field)] for field in _SUBJECT_FIELDS]
+
+
+def policy(named: Iterable[bytes], signer: bytes) -> Wanted:
+    """What the network says of these subjects now, of admission as a whole, and of a signing key."""
+    slots = [layout.registry_distrusted(subject) for subject in named]
+    return {"Registry": [*slots, layout.registry_paused_until(), layout.registry_worker_of(signer)]}
 
 
 def progress(cluster: ClusterId, keys: Iterable[tuple[ProgramId, int]]) -> Wanted:

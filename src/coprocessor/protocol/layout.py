@@ -47,6 +47,9 @@ __all__ = [
     "receipt_field",
     "registry_bound_worker",
     "registry_configuration",
+    "registry_distrusted",
+    "registry_has_distrusted",
+    "registry_paused_until",
     "registry_worker",
     "registry_worker_of",
     "settled",
@@ -73,7 +76,15 @@ VARIABLES: Final[dict[str, dict[str, int]]] = {
         "next_members": 15,
         "is_handover": 16,
     },
-    "Registry": {"configuration": 0, "workers": 1, "worker_of": 2, "bound_worker": 3},
+    "Registry": {
+        "configuration": 0,
+        "workers": 1,
+        "worker_of": 2,
+        "bound_worker": 3,
+        "distrusted": 6,
+        "paused_until": 7,
+        "has_distrusted": 8,
+    },
     "Clusters": {"clusters": 0, "members": 1, "epochs": 2, "boundaries": 3},
     "Programs": {"codes": 0, "programs": 1, "handles": 2, "input_keys": 3},
     "Inbox": {"heads": 0, "counts": 1},
@@ -97,6 +108,7 @@ STRUCTS: Final[dict[str, tuple[str, ...]]] = {
         "admitted_block",
         "expires",
         "revoked",
+        "root",
     ),
     "Clusters.clusters": (
         "owner",
@@ -225,6 +237,21 @@ def registry_worker_of(signer: bytes) -> Digest:
 def registry_bound_worker(signer: bytes) -> Digest:
     """``Registry.bound_worker[signer]`` (20 bytes): the worker that this key serves or ever served."""
     return mapping_slot(_variable("Registry", "bound_worker"), signer)
+
+
+def registry_distrusted(subject: bytes) -> Digest:
+    """``Registry.distrusted[subject]`` (32 bytes): until when, in seconds; 0 if never."""
+    return mapping_slot(_variable("Registry", "distrusted"), subject)
+
+
+def registry_has_distrusted() -> Digest:
+    """``Registry.has_distrusted``: 0 while nothing was ever distrusted."""
+    return _variable("Registry", "has_distrusted")
+
+
+def registry_paused_until() -> Digest:
+    """``Registry.paused_until``: until when only live keys are admitted again, in seconds."""
+    return _variable("Registry", "paused_until")
 
 
 def cluster_field(cluster: bytes, field: str) -> Digest:

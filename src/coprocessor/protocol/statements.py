@@ -41,6 +41,7 @@ _ADMISSION = StructType(
         ("bytes32", "sealing_key"),
         ("bytes32", "evidence_digest"),
         ("bytes32", "measurement"),
+        ("bytes32", "root"),
         ("uint8", "level"),
         ("bool", "simulated"),
         ("bytes32", "configuration"),
@@ -91,6 +92,7 @@ class Admission:
         sealing_key: 32 bytes, X25519.
         evidence_digest: 32 bytes, of the evidence's signed body.
         measurement: 32 bytes.
+        root: 32 bytes, digest of the vendor's root certificate under which the evidence verified.
         level: confidence level 1 (best) to 5.
         simulated: the hardware is simulated.
         configuration: 32 bytes, hash of the network's configuration.
@@ -106,6 +108,7 @@ class Admission:
     sealing_key: bytes
     evidence_digest: Digest
     measurement: Digest
+    root: Digest
     level: int
     simulated: bool
     configuration: Digest
