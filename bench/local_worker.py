@@ -150,7 +150,7 @@ class LocalWorker:
         signer = Address(self._enrolment.booted.signer)
         enclave = cast(EnclaveProcess, self._local)
         self._settler = Settler(self._around, enclave, self._links, self._enrolment.worker, signer)
-        self._courier = Courier(self._around, self._links, self._enrolment.worker)
+        self._courier = Courier(self._around, self._local, self._links, self._enrolment.worker)
         await self._local.request(m.PrepareGuest("python", b""), m.Ready)
 
     async def follow(self) -> int:

@@ -5,12 +5,12 @@
 @title Programs: published code, its instances and their input keys
 @license Apache-2.0
 @notice Code rides in events and is pinned by a rolling hash. An instance belongs to one cluster; its owner, code and
-    upgrade policy are part of its id and cannot be changed here. Input keys are recorded once per epoch, signed by a
-    quorum of the cluster, so that clients know where to seal their inputs (PROTOCOL 4.4).
+    upgrade policy are part of its id and cannot be changed here. Keys are recorded once per epoch, many programs' in one
+    transaction, signed by a quorum of the cluster, so that clients know where to seal their inputs (PROTOCOL 4.4).
 @dev Enclaves and clients prove `codes`, `programs`, `handles` and `input_keys` by storage proofs: one slot per field.
     Reverts: "programs: chunk order", "programs: chunk empty", "programs: upload closed", "programs: code",
     "programs: cluster", "programs: callee", "programs: exists", "programs: handles", "programs: fuel limit",
-    "programs: program", "programs: epoch", "programs: key", "programs: key set", "programs: no key",
+    "programs: program", "programs: epoch", "programs: kind", "programs: key", "programs: no key",
     "programs: same key", "programs: quorum", and those of `Clusters.check_signatures`.
 """
 
@@ -26,6 +26,10 @@ TAG: constant(bytes32) = keccak256("coprocessor/v1/program")
 INPUT_KEY_TYPE: constant(bytes32) = keccak256(
     "InputKey(bytes32 network,bytes32 cluster,bytes32 program,uint64 epoch,bytes32 key)"
 )
+PROGRAM_KEYS_TYPE: constant(bytes32) = keccak256(
+    "ProgramKeys(bytes32 network,bytes32 cluster,uint64 epoch,bytes32 keysHash)"
+)
+KIND_INPUT_KEY: constant(uint8) = 0
 KIND_INSTANTIATE: constant(uint8) = 21
 MAX_CHUNK: constant(uint256) = 98304  # bytes of one chunk
 MAX_CHUNKS: constant(uint256) = 64
@@ -34,6 +38,14 @@ MAX_INIT: constant(uint256) = 4096  # bytes of the constructor's arguments
 MAX_HANDLES: constant(uint256) = 2**32
 MAX_FUEL: constant(uint256) = 2**64
 MAX_SIGNATURES: constant(uint256) = 16
+MAX_KEYS: constant(uint256) = 128  # keys of one transaction
+
+# @notice A public key of a program in an epoch. Kind 0: X25519, to which inputs are sealed; for a cluster's id, to which
+#     private code is sealed.
+struct ProgramKey:
+    program: bytes32
+    kind: uint8
+    key: bytes32
 
 # @notice An upload in progress. `chunks` is the number received; a closed upload takes no more.
 struct Upload:
@@ -64,6 +76,10 @@ event InputKeyPublished:
     program: indexed(bytes32)
     epoch: indexed(uint256)
     key: bytes32
+
+event KeysPublished:
+    cluster: indexed(bytes32)
+    epoch: indexed(uint256)
     signers: DynArray[bytes32, MAX_SIGNATURES]
 
 event InputKeyDisputed:
@@ -176,27 +192,38 @@ def instantiate(
 
 
 @external
-def publish_input_key(
-    program: bytes32, epoch: uint64, key: bytes32, signatures: DynArray[Bytes[65], MAX_SIGNATURES]
+def publish_keys(
+    cluster: bytes32, epoch: uint64, keys: DynArray[ProgramKey, MAX_KEYS], signatures: DynArray[Bytes[65], MAX_SIGNATURES]
 ):
     """
-    @notice Records the input key of a program for the cluster's present epoch, once.
-    @param program The program, or the cluster's id for the cluster's own key.
-    @param epoch The cluster's present epoch.
-    @param key X25519 public key, 32 bytes.
-    @param signatures At least a quorum of the cluster, ascending by signer, over the EIP-712 struct `InputKey`.
+    @notice Records keys of a cluster's programs for its present epoch, each once; what is recorded already stays. Anybody
+        may send it.
+    @param cluster The cluster.
+    @param epoch Its present epoch.
+    @param keys 1 to 128 of them, each of a program of the cluster, or of the cluster itself (its code key).
+    @param signatures At least a quorum of the cluster, ascending by signer, over the EIP-712 struct `ProgramKeys`.
     """
-    cluster: bytes32 = self._cluster_of(program)
     terms: IClusters.Terms = staticcall IClusters(CLUSTERS).terms(cluster)
     number: uint256 = convert(epoch, uint256)
-    assert terms.epoch != 0, "programs: program"
+    assert terms.epoch != 0, "programs: cluster"
     assert number == terms.epoch, "programs: epoch"
-    assert key != empty(bytes32), "programs: key"
-    assert self.input_keys[program][number] == empty(bytes32), "programs: key set"
-    signers: DynArray[bytes32, MAX_SIGNATURES] = self._check_input_key(cluster, program, epoch, key, signatures)
+    assert len(keys) != 0, "programs: no key"
+    network: bytes32 = staticcall IGatekeeping(GATEKEEPING).genesis()
+    digest: bytes32 = eip712.digest_of(
+        keccak256(abi_encode(PROGRAM_KEYS_TYPE, network, cluster, epoch, keccak256(abi_encode(keys))))
+    )
+    signers: DynArray[bytes32, MAX_SIGNATURES] = staticcall IClusters(CLUSTERS).check_signatures(
+        cluster, digest, signatures
+    )
     assert len(signers) >= terms.quorum, "programs: quorum"
-    self.input_keys[program][number] = key
-    log InputKeyPublished(program=program, epoch=number, key=key, signers=signers)
+    for key: ProgramKey in keys:
+        assert self._cluster_of(key.program) == cluster, "programs: program"
+        assert key.kind == KIND_INPUT_KEY, "programs: kind"
+        assert key.key != empty(bytes32), "programs: key"
+        if self.input_keys[key.program][number] == empty(bytes32):
+            self.input_keys[key.program][number] = key.key
+            log InputKeyPublished(program=key.program, epoch=number, key=key.key)
+    log KeysPublished(cluster=cluster, epoch=number, signers=signers)
 
 
 @external

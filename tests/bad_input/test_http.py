@@ -159,6 +159,7 @@ RECORDS: dict[str, str] = {
     "POST /v1/release": "Release",
     "POST /v1/receipt": "MakeReceipt",
     "POST /v1/hold": "Hold",
+    "POST /v1/keys": "SignKeys",
 }
 """Routes that take a record; ``POST /v1/query`` takes bytes of its own."""
 

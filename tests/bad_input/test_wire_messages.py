@@ -147,7 +147,7 @@ def is_plausible(message: Any) -> bool:
     return isinstance(
         message,
         m.GetStatus | m.RequestTicket | m.GiveTicket | m.Headers | m.ChainProof | m.Links | m.Code | m.PrepareGuest
-        | m.Query | m.MakeReceipt | m.Admit | m.Release | m.Ceremony | m.RestorePiece
+        | m.Query | m.MakeReceipt | m.SignKeys | m.Admit | m.Release | m.Ceremony | m.RestorePiece
         | m.SealKeys | m.VerifyCandidate,
     )  # fmt: skip
 

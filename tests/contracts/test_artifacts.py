@@ -18,7 +18,7 @@ from coprocessor.values.network import CONTRACT_NAMES
 from tests.contracts.evm import Deployed, Evm
 from tests.contracts.network import Cluster, TestNetwork, digest
 from tests.contracts.test_epochs import boundary, holders, newest_receipt, sign
-from tests.contracts.test_programs import input_key_signatures
+from tests.contracts.test_programs import key_list, key_signatures
 from tests.support.scripts import load_script
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -204,6 +204,7 @@ def test_variable_slots(evm: Evm, network: TestNetwork, lived: Cluster) -> None:
 def test_input_key_slot(evm: Evm, network: TestNetwork) -> None:
     cluster = network.create_cluster(members=1, quorum=1)
     key = digest("input key")
-    signatures = input_key_signatures(network, cluster, cluster.id, key, list(cluster.members))
-    network.programs.send(network.stranger, "publish_input_key", cluster.id, 1, key, signatures)
+    keys = key_list(network, cluster, (cluster.id, key))
+    signatures = key_signatures(network, cluster, keys, cluster.members)
+    network.programs.send(network.stranger, "publish_keys", cluster.id, 1, keys, signatures)
     assert stored(evm, network.programs, layout.input_key(cluster.id, 1)) == key

@@ -18,6 +18,7 @@ from tests.contracts.evm import Evm, Mined
 from tests.contracts.network import CONTRACTS, Cluster, TestNetwork, digest
 from tests.contracts.test_epochs import boundary, holders, newest_receipt, sign
 from tests.contracts.test_outputs import ask, compile_consumer, leaf_of, settle_leaves
+from tests.contracts.test_programs import key_list, key_signatures
 
 SNAPSHOT = Path(__file__).parent / "gas.json"
 BASE, ZERO_BYTE, OTHER_BYTE, FLOOR_TOKEN = 21_000, 4, 16, 10  # EIP-2028, EIP-7623
@@ -103,6 +104,12 @@ class Recorder:
             self.record(f"publish {size} B", mined)
         code_hash = keccak256(bytes(32) + keccak256(b"\xc0" * 5_000))
         init = (code_hash, cluster.id, digest("salt"), ZERO_DIGEST, [], SEALED_ITEM, 10**6)
+        for count in (1, 128):
+            wide = network.create_cluster(members=2, quorum=2)
+            made = [network.instantiate(wide.id, code_hash) for _ in range(count)]
+            keys = key_list(network, wide, *((program, digest(f"key {at}")) for at, program in enumerate(made)))
+            call = (wide.id, 1, keys, key_signatures(network, wide, keys, wide.members))
+            self.record(f"publish {count} keys, 2 signed", network.programs.send(self.user, "publish_keys", *call))
         self.record("instantiate", network.programs.send(self.user, "instantiate", *init))
 
     def settlement(self, cluster: Cluster) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 
 from coprocessor.chain.artifacts import load_artifact
@@ -9,7 +12,7 @@ from coprocessor.codec import abi
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.protocol.layout import mapping_slot
 from coprocessor.protocol.links import LinkKind
-from coprocessor.protocol.statements import InputKeyRecord
+from coprocessor.protocol.statements import InputKeyRecord, ProgramKey, ProgramKeysRecord, compute_keys_hash
 from coprocessor.protocol.system import compute_program_id, decode_instantiation
 from coprocessor.values.identities import ZERO_ADDRESS, ZERO_DIGEST, CodeHash, Digest, ProgramId, to_hex
 from tests.contracts.evm import Reverted
@@ -169,29 +172,57 @@ def input_key_signatures(
     return [enclave.signer.sign(signed) for enclave in ascending(signers)]
 
 
+def key_list(network: TestNetwork, cluster: Cluster, *keys: tuple[bytes, bytes], kind: int = 0) -> list[ProgramKey]:
+    """Keys of (program, key), all of one kind."""
+    return [ProgramKey(ProgramId(program), kind, key) for program, key in keys]
+
+
+def key_signatures(
+    network: TestNetwork, cluster: Cluster, keys: list[ProgramKey], signers: Sequence[Enclave], epoch: int = 1
+) -> list[bytes]:
+    """Ascending by signer, over the whole list."""
+    record = ProgramKeysRecord(network.genesis, cluster.id, epoch, compute_keys_hash(keys))
+    signed = record.digest(network.evm.chain_id, network.programs.address)
+    return [enclave.signer.sign(signed) for enclave in ascending(signers)]
+
+
 @pytest.mark.parametrize("of", ["program", "cluster"])
 def test_input_key(network: TestNetwork, of: str) -> None:
     cluster = network.create_cluster(members=3, quorum=2)
     program = network.instantiate(cluster.id) if of == "program" else cluster.id
     programs, key = network.programs, digest("input key")
     a, b, c = cluster.members
-    pair = input_key_signatures(network, cluster, program, key, [a, b])
+    keys = key_list(network, cluster, (program, key))
+    pair = key_signatures(network, cluster, keys, [a, b])
 
-    programs.refuses("programs: quorum", "publish_input_key", program, 1, key, pair[:1])
-    programs.refuses("programs: quorum", "publish_input_key", program, 1, key, [])
-    programs.refuses("clusters: signer", "publish_input_key", program, 1, digest("other"), pair)
-    programs.refuses("clusters: order", "publish_input_key", program, 1, key, pair[::-1])
-    programs.refuses("programs: epoch", "publish_input_key", program, 2, key, pair)
-    programs.refuses("programs: epoch", "publish_input_key", program, 0, key, pair)
-    programs.refuses("programs: key", "publish_input_key", program, 1, ZERO_DIGEST, pair)
-    programs.refuses("programs: program", "publish_input_key", digest("none"), 1, key, pair)
+    def refused(reason: str, keys: list[ProgramKey], signatures: list[bytes], epoch: int = 1) -> None:
+        programs.refuses(reason, "publish_keys", cluster.id, epoch, keys, signatures)
 
-    mined = programs.send(network.stranger, "publish_input_key", program, 1, key, pair)
+    def signed_but_refused(reason: str, keys: list[ProgramKey]) -> None:
+        refused(reason, keys, key_signatures(network, cluster, keys, [a, b]))
+
+    refused("programs: quorum", keys, pair[:1])
+    refused("programs: quorum", keys, [])
+    refused("clusters: signer", key_list(network, cluster, (program, digest("other"))), pair)
+    refused("clusters: order", keys, pair[::-1])
+    refused("programs: epoch", keys, pair, epoch=2)
+    refused("programs: epoch", keys, pair, epoch=0)
+    signed_but_refused("programs: no key", [])
+    signed_but_refused("programs: key", key_list(network, cluster, (program, ZERO_DIGEST)))
+    signed_but_refused("programs: kind", key_list(network, cluster, (program, key), kind=255))
+    signed_but_refused("programs: program", key_list(network, cluster, (digest("none"), key)))
+    programs.refuses("programs: cluster", "publish_keys", digest("none"), 1, keys, pair)
+
+    mined = programs.send(network.stranger, "publish_keys", cluster.id, 1, keys, pair)
     signers = [enclave.worker for enclave in ascending([a, b])]
-    event = programs.event(mined, "InputKeyPublished")
-    assert event == {"program": program, "epoch": 1, "key": key, "signers": signers}
+    assert programs.event(mined, "InputKeyPublished") == {"program": program, "epoch": 1, "key": key}
+    assert programs.event(mined, "KeysPublished") == {"cluster": cluster.id, "epoch": 1, "signers": signers}
     assert programs.read("input_keys", program, 1) == key
-    programs.refuses("programs: key set", "publish_input_key", program, 1, key, pair)
+    other_keys = key_list(network, cluster, (program, digest("later")))
+    later = key_signatures(network, cluster, other_keys, [a, b])
+    mined = programs.send(network.stranger, "publish_keys", cluster.id, 1, other_keys, later)
+    assert programs.events(mined, "InputKeyPublished") == []
+    assert programs.read("input_keys", program, 1) == key, "what is recorded stays"
 
     (same,) = input_key_signatures(network, cluster, program, key, [c])
     programs.refuses("programs: same key", "dispute_input_key", program, 1, key, same)
@@ -209,25 +240,37 @@ def test_input_key(network: TestNetwork, of: str) -> None:
     assert programs.read("input_keys", program, 1) == key
 
 
-def test_input_key_needs_members_of_the_programs_cluster(network: TestNetwork) -> None:
+def test_keys_of_many_programs_in_one_transaction(network: TestNetwork) -> None:
+    cluster = network.create_cluster(members=2, quorum=2)
+    code = network.publish()
+    programs = [network.instantiate(cluster.id, code) for _ in range(7)]
+    keys = key_list(network, cluster, *((program, digest(f"key {at}")) for at, program in enumerate(programs)))
+    first = key_signatures(network, cluster, keys[:3], cluster.members)
+    network.programs.send(network.stranger, "publish_keys", cluster.id, 1, keys[:3], first)
+    signed = key_signatures(network, cluster, keys, cluster.members)
+    mined = network.programs.send(network.stranger, "publish_keys", cluster.id, 1, keys, signed)
+    assert [event["program"] for event in network.programs.events(mined, "InputKeyPublished")] == programs[3:]
+    assert [network.programs.read("input_keys", key.program, 1) for key in keys] == [key.key for key in keys]
+
+
+def test_keys_need_members_of_the_programs_cluster(network: TestNetwork) -> None:
     cluster, other = network.create_cluster(members=1, quorum=1), network.create_cluster(members=1, quorum=1)
-    program, key = network.instantiate(cluster.id), digest("input key")
-    foreign = input_key_signatures(network, cluster, program, key, list(other.members))
-    network.programs.refuses("clusters: member", "publish_input_key", program, 1, key, foreign)
-    wrong_cluster = input_key_signatures(network, other, program, key, list(cluster.members))
-    network.programs.refuses("clusters: signer", "publish_input_key", program, 1, key, wrong_cluster)
+    keys = key_list(network, cluster, (network.instantiate(cluster.id), digest("input key")))
+    foreign = key_signatures(network, cluster, keys, other.members)
+    network.programs.refuses("clusters: member", "publish_keys", cluster.id, 1, keys, foreign)
+    wrong_cluster = key_signatures(network, other, keys, cluster.members)
+    network.programs.refuses("clusters: signer", "publish_keys", cluster.id, 1, keys, wrong_cluster)
+    theirs = key_signatures(network, other, keys, other.members)
+    network.programs.refuses("programs: program", "publish_keys", other.id, 1, keys, theirs)
 
 
-def test_input_key_signature_is_bound_to_contract_and_chain(network: TestNetwork) -> None:
+def test_signatures_over_keys_are_bound_to_contract_and_chain(network: TestNetwork) -> None:
     cluster = network.create_cluster(members=1, quorum=1)
-    key = digest("input key")
-    record = InputKeyRecord(network.genesis, cluster.id, ProgramId(cluster.id), 1, key)
-    foreign_network = InputKeyRecord(digest("n"), cluster.id, ProgramId(cluster.id), 1, key)  # type: ignore[arg-type]
-    signer = cluster.members[0].signer
-    at = network.programs.address
-    for signed in (record.digest(1, at), record.digest(network.evm.chain_id, ZERO_ADDRESS)):
-        network.programs.refuses("clusters: signer", "publish_input_key", cluster.id, 1, key, [signer.sign(signed)])
-    signed = foreign_network.digest(network.evm.chain_id, at)
-    network.programs.refuses("clusters: signer", "publish_input_key", cluster.id, 1, key, [signer.sign(signed)])
-    stranger = secret("stranger").sign(record.digest(network.evm.chain_id, at))
-    network.programs.refuses("clusters: signer", "publish_input_key", cluster.id, 1, key, [stranger])
+    keys = key_list(network, cluster, (cluster.id, digest("input key")))
+    record = ProgramKeysRecord(network.genesis, cluster.id, 1, compute_keys_hash(keys))
+    signer, at, chain_id = cluster.members[0].signer, network.programs.address, network.evm.chain_id
+    foreign_network = replace(record, network=digest("n"))  # type: ignore[arg-type]
+    for signed in (record.digest(1, at), record.digest(chain_id, ZERO_ADDRESS), foreign_network.digest(chain_id, at)):
+        network.programs.refuses("clusters: signer", "publish_keys", cluster.id, 1, keys, [signer.sign(signed)])
+    stranger = secret("stranger").sign(record.digest(chain_id, at))
+    network.programs.refuses("clusters: signer", "publish_keys", cluster.id, 1, keys, [stranger])

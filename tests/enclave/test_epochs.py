@@ -17,10 +17,17 @@ from coprocessor.protocol.commands import Destination, derive_reply_secret, seal
 from coprocessor.protocol.items import ClearItem
 from coprocessor.protocol.links import Link, LinkKind
 from coprocessor.protocol.queries import QueryReply, seal_query
-from coprocessor.protocol.statements import Boundary
+from coprocessor.protocol.statements import (
+    INPUT_KEY,
+    MAX_PROGRAM_KEYS,
+    Boundary,
+    ProgramKey,
+    ProgramKeysRecord,
+    compute_keys_hash,
+)
 from coprocessor.sandbox.engine import Engine
 from coprocessor.values.errors import EvidenceRefused
-from coprocessor.values.identities import Digest
+from coprocessor.values.identities import Digest, ProgramId
 from tests.enclave.stage import RUNTIME, Worker, ask, refusal
 from tests.enclave.test_worker import ALICE, BOB, RELAYER, Counter
 from tests.support.fake_chain import CHAIN_ID, CLUSTER
@@ -378,3 +385,32 @@ def test_a_checkpoint_opens_for_its_own_epoch_alone(
     identity = ClusterIdentity(cluster.network, CLUSTER, 1, True)
     with pytest.raises(EvidenceRefused):
         open_checkpoint(checkpoint, ClusterKeys(bytes(32), identity))
+
+
+# ---- keys of many programs under one signature (PROTOCOL 4.4)
+
+
+def test_members_sign_one_list_of_keys_that_each_derived(cluster: Rotating) -> None:
+    cluster.raise_epoch()
+    other = cluster.newcomer(b"other", [1, 2])
+    ask(other.core, cluster.code)
+    other.follow()
+    asked = m.SignKeys(2, (CLUSTER, cluster.program))
+    own, theirs = ask(cluster.worker.core, asked), ask(other.core, asked)
+    assert own.keys == theirs.keys
+    assert own.keys[1] == cluster.keys[2]
+    keys = [ProgramKey(ProgramId(at), INPUT_KEY, key) for at, key in zip(asked.programs, own.keys, strict=True)]
+    record = ProgramKeysRecord(cluster.network, CLUSTER, 2, compute_keys_hash(keys))
+    digest = record.digest(CHAIN_ID, cluster.chain.configuration.contract("Programs").address)
+    for answer, member in ((own, cluster.worker), (theirs, other)):
+        assert recover_address(digest, answer.signature) == member.booted.signer
+
+
+def test_no_list_of_keys_is_signed_for_another_epoch_or_of_unknown_programs(cluster: Rotating) -> None:
+    cluster.raise_epoch()
+    core = cluster.worker.core
+    for epoch in (0, 1, 3):
+        assert refusal(core, m.SignKeys(epoch, (CLUSTER,))) == "keys.list"
+    assert refusal(core, m.SignKeys(2, ())) == "keys.list"
+    assert refusal(core, m.SignKeys(2, (CLUSTER,) * (MAX_PROGRAM_KEYS + 1))) == "keys.list"
+    assert refusal(core, m.SignKeys(2, (bytes(32),))) == "keys.program"

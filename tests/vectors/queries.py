@@ -12,6 +12,7 @@ from coprocessor.crypto.labels import Label
 from coprocessor.protocol.output_body import encode_output_body
 from coprocessor.protocol.queries import Query, QueryReply, open_query, open_reply, seal_reply
 from coprocessor.protocol.statements import (
+    INPUT_KEY,
     Admission,
     Boundary,
     GenesisRecord,
@@ -19,6 +20,9 @@ from coprocessor.protocol.statements import (
     HeldRecord,
     InputKeyRecord,
     MasterKeyRecord,
+    ProgramKey,
+    ProgramKeysRecord,
+    compute_keys_hash,
 )
 from coprocessor.values.identities import Address, NetworkId, ProgramId
 from tests.vectors import world
@@ -71,6 +75,7 @@ _STATEMENTS = {
     "Held": HeldRecord,
     "InputKey": InputKeyRecord,
     "MasterKey": MasterKeyRecord,
+    "ProgramKeys": ProgramKeysRecord,
 }
 
 
@@ -178,6 +183,9 @@ def _statement_cases() -> list[Case]:
     root, checkpoint = world.receipt().new_root, keccak256(b"checkpoint")
     boundary = Boundary(world.NETWORK_ID, world.CLUSTER, 2, 6, world.heads()[6], root, checkpoint)
     rows.append(("Boundary", "Clusters", "8.4", boundary))
+    listed = [ProgramKey(world.PROGRAM, INPUT_KEY, input_key.key)]
+    keys = ProgramKeysRecord(world.NETWORK_ID, world.CLUSTER, input_key.epoch, compute_keys_hash(listed))
+    rows.append(("ProgramKeys", "Programs", "4.4", keys))
     rows.append(("Held", "Clusters", "8.4", HeldRecord(world.NETWORK_ID, world.CLUSTER, checkpoint)))
     return [
         Case(f"the statement {name}", rule, "statement",

@@ -159,7 +159,8 @@ def test_records(name: str, record: type) -> None:
 
 
 WIRE = (messages.MakeReceipt, messages.SignedReceipt, messages.Admit, messages.AdmissionSigned, messages.Genesis,
-        messages.GiveTicket, messages.TicketGiven, Hold, messages.Release, messages.Released)
+        messages.SignKeys, messages.KeysSigned, messages.GiveTicket, messages.TicketGiven, Hold,
+        messages.Release, messages.Released)
 
 
 def test_records_over_http() -> None:

@@ -49,6 +49,7 @@ __all__ = [
     "ItemOutput",
     "KeepCache",
     "KeysReady",
+    "KeysSigned",
     "LinkData",
     "LinkExecuted",
     "Links",
@@ -74,6 +75,7 @@ __all__ = [
     "SealKeys",
     "Sealed",
     "SignHandover",
+    "SignKeys",
     "SignedReceipt",
     "SlotProof",
     "Status",
@@ -449,12 +451,36 @@ class LinkExecuted:
 
 @dataclass(frozen=True, slots=True)
 class InputKeySigned:
-    """The program's input key of an epoch, signed for ``Programs.publish_input_key``; the cluster's id in place of a
-    program's means its code key."""
+    """The program's input key of an epoch, signed by this enclave for ``Programs.dispute_input_key``; the cluster's id
+    in place of a program's means its code key."""
 
     program: bytes
     epoch: int
     key: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignKeys:
+    """Sign the input keys of these programs in the present epoch, for ``Programs.publish_keys``; the cluster's id means
+    its code key.
+
+    Args:
+        epoch: the present one.
+        programs: 32 bytes each, at most ``protocol.statements.MAX_PROGRAM_KEYS``.
+    """
+
+    epoch: int
+    programs: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeysSigned:
+    """Keys in the order in which they were asked for, 32 bytes each, and the enclave's signature over the
+    ``ProgramKeysRecord`` of them all."""
+
+    epoch: int
+    keys: tuple[bytes, ...]
     signature: bytes
 
 
@@ -750,6 +776,7 @@ WORKER_REQUESTS = RecordTable(
         Links,
         Code,
         MakeReceipt,
+        SignKeys,
         Query,
     ),
     MAX_MESSAGE,
@@ -771,6 +798,7 @@ WORKER_REPLIES = RecordTable(
         Halted,
         LinkExecuted,
         InputKeySigned,
+        KeysSigned,
         SignedReceipt,
         Answer,
     ),

@@ -28,6 +28,7 @@ from coprocessor.enclave.executor_port import Executor, ExecutorPort
 from coprocessor.enclave.history import History
 from coprocessor.enclave.identity import EnclaveKeys, Entropy
 from coprocessor.enclave.inbox import InboxReplay, ProvenLink, link_of
+from coprocessor.enclave.key_statements import KeyStatements
 from coprocessor.enclave.programs import CodeStore, ProgramTable
 from coprocessor.enclave.query_service import QueryService
 from coprocessor.enclave.restoring import Pieces, check_named, rebuild
@@ -38,7 +39,7 @@ from coprocessor.protocol import layout
 from coprocessor.protocol.genesis import compute_network_id
 from coprocessor.protocol.links import LinkKind, compute_genesis_head
 from coprocessor.protocol.receipts import Receipt
-from coprocessor.protocol.statements import Boundary, InputKeyRecord
+from coprocessor.protocol.statements import Boundary
 from coprocessor.protocol.system import decode_epoch, decode_instantiation
 from coprocessor.sandbox.sealed_cache import CacheKind, SealedCache
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRefused, MalformedInput
@@ -175,6 +176,14 @@ class _Cluster:
         self._transition = Transition(
             self._network, chain_id, inbox, self._epochs, self._executor, self._codes, self._programs, self._state
         )
+        self._key_statements = KeyStatements(
+            self._network,
+            self._id,
+            self._configuration.chain_id,
+            self._configuration.contract("Programs").address,
+            self.keys.signing,
+            self._programs,
+        )
         self._asked_epoch = 0
         self._boundary_epoch = 1
         self._executed_time = 0  # timestamp of the newest executed link
@@ -194,6 +203,7 @@ class _Cluster:
             m.Links: self._on_links,
             m.Code: self._on_code,
             m.MakeReceipt: self._on_receipt,
+            m.SignKeys: lambda message: [self._key_statements.sign_list(message, self._present_keys())],
             m.Query: self._on_query,
         }
 
@@ -295,9 +305,10 @@ class _Cluster:
         self._history.append(root, proven.head, applied.leaves)
         notices: list[Any] = [m.LinkExecuted(proven.link.index, proven.head, root, applied.outputs)]
         if proven.link.kind == LinkKind.EPOCH:
-            notices += self._sign_all_keys()
+            notices += self._key_statements.sign_all(self._present_keys())
         if proven.link.kind == LinkKind.INSTANTIATE:
-            notices.append(self._sign_program_key(decode_instantiation(proven.link.payload).program))
+            program = decode_instantiation(proven.link.payload).program
+            notices.append(self._key_statements.sign_one(program, self._present_keys()))
         return notices + self._boundary(proven, root)
 
     # ---- boundaries
@@ -351,7 +362,7 @@ class _Cluster:
         self._replay.restore(manifest.count, manifest.head)
         self._history.restore(manifest.count, manifest.root, manifest.head)
         self._boundary_epoch = manifest.epoch
-        return [m.Restored(manifest.count), *self._sign_all_keys()]
+        return [m.Restored(manifest.count), *self._key_statements.sign_all(self._present_keys())]
 
     def _begin_epoch(self, proven: ProvenLink) -> list[Any] | None:
         """Switches keys at an epoch's link; what to say instead while its keys are not held (PROTOCOL 8.3)."""
@@ -372,28 +383,11 @@ class _Cluster:
         self._transition.begin_epoch(keys)
         return None
 
-    def _sign_all_keys(self) -> list[m.InputKeySigned]:
-        """The cluster's code key and every program's input key of the epoch that has just begun."""
-        keys = self._present_keys()
-        programs = [program.origin.program for program in self._programs.alive()]
-        code_key = self._sign_input_key(ProgramId(self._id), keys.private_code_key.public_key)
-        return [code_key, *(self._sign_program_key(program) for program in programs)]
-
-    def _sign_program_key(self, program: ProgramId) -> m.InputKeySigned:
-        return self._sign_input_key(program, self._present_keys().program(program).input_key.public_key)
-
     def _present_keys(self) -> ClusterKeys:
         keys = self._epochs.keys(self._epochs.current)
         if keys is None:
             raise EvidenceRefused("query.no_keys", "this worker does not hold the cluster's keys yet", next="try again")
         return keys
-
-    def _sign_input_key(self, program: ProgramId, key: bytes) -> m.InputKeySigned:
-        """PROTOCOL 4.4; the cluster's own id stands for its code key."""
-        record = InputKeyRecord(self._network, self._id, program, self._epochs.current, key)
-        programs = self._configuration.contract("Programs").address
-        signature = self.keys.signing.sign(record.digest(self._configuration.chain_id, programs))
-        return m.InputKeySigned(program, self._epochs.current, key, signature)
 
     def _entries(self, program: ProgramId) -> dict[bytes, bytes]:
         return self._state.program(program).entries

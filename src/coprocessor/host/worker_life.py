@@ -107,7 +107,7 @@ class WorkerLife:
         self.links = LinkFeed(around, enclave)
         signer = Address(enrolment.booted.signer)
         self.settler = Settler(around, enclave, self.links, enrolment.worker, signer)
-        self.courier = Courier(around, self.links, enrolment.worker)
+        self.courier = Courier(around, enclave, self.links, enrolment.worker)
         boundaries = self.boundaries = Boundaries(around, enclave, self.links, enrolment.worker)
         await self._enter("admission", enrolment.admit)
         await self._enter("endpoint", lambda: enrolment.announce(endpoint))
@@ -142,7 +142,7 @@ class WorkerLife:
         self._must_prove, self._proven_block = False, -1  # a failure on the way makes the next look do all again
         wanted = slots.progress(self._around.cluster, self.courier.unproven())
         proofs = await feed.prove(wanted, head.number)
-        self.courier.note_proofs(proofs)
+        self._must_prove = self.courier.note_proofs(proofs) or self._must_prove
         await self.links.feed(head.number, slots.proven_links(self._around.cluster, proofs))
         await self.settled.update(head.number)
         self._proven_block = self._indexed_block = head.number
@@ -172,7 +172,8 @@ class WorkerLife:
             store.make_anew()
             raise FreshEnclaveNeeded("disk.damaged")  # it replays the inbox, which fills the cache again
         store.save()  # what is settled can be served: settling waits for the disk
-        await self.courier.publish_keys()
+        if await self.courier.publish_keys():
+            self._must_prove = True  # queries wait until the enclave has seen the record (PROTOCOL 4.4)
         self.settler.executed = self.executed
         has_settled = await self.settler.step()
         await self.courier.deliver(self.settled.links, self._indexed_block)
@@ -211,7 +212,6 @@ class WorkerLife:
             case m.InputKeySigned():
                 if self.courier is not None:
                     self.courier.note_key(notice)
-                self._must_prove = True  # the record of the new key is wanted too
             case m.KeepCache():
                 if _CACHE_NAME.fullmatch(notice.name):
                     self._keep(self._cache_path(notice.name), notice.sealed)

@@ -8,6 +8,7 @@
 | ``GET /v1/receipt`` | ``link`` or ``number`` | a settled receipt with its signatures |
 | ``POST /v1/receipt`` | ``MakeReceipt`` encoded | ``SignedReceipt`` encoded |
 | ``GET /v1/input-key`` | ``program``, ``epoch`` | input key and this member's signature |
+| ``POST /v1/keys`` | ``SignKeys`` encoded | ``KeysSigned`` encoded: this member's signature over a list of keys |
 | ``GET /v1/boundary`` | ``epoch``, ``count`` | digest of the checkpoint there and this member's signature |
 | ``GET /v1/checkpoint`` | ``digest``, ``piece`` if wanted | bytes: the manifest, or a sealed piece of it |
 | ``POST /v1/hold`` | ``Hold`` encoded | JSON: this operator holds another cluster's checkpoint, and its signature |
@@ -78,6 +79,7 @@ class WorkerServer:
             web.get("/v1/receipt", taking(self._receipt, "link", "number", "cluster")),
             web.post("/v1/receipt", taking(self._sign_receipt)),
             web.get("/v1/input-key", taking(self._input_key, "program", "epoch")),
+            web.post("/v1/keys", taking(self._sign_keys)),
             web.get("/v1/boundary", taking(self._boundary, "epoch", "count")),
             web.get("/v1/checkpoint", taking(self._checkpoint, "digest", "piece")),
             web.post("/v1/hold", taking(self._hold)),
@@ -170,6 +172,13 @@ class WorkerServer:
             raise MalformedInput("receipt.request", "only MakeReceipt is taken here")
         _, enclave = self._living()
         return cbor_response(m.WORKER_REPLIES.encode(await enclave.request(message, m.SignedReceipt)))
+
+    async def _sign_keys(self, request: web.Request) -> web.Response:
+        message = m.WORKER_REQUESTS.decode(await request.read())
+        if not isinstance(message, m.SignKeys):
+            raise MalformedInput("keys.request", "only SignKeys is taken here")
+        _, enclave = self._living()
+        return cbor_response(m.WORKER_REPLIES.encode(await enclave.request(message, m.KeysSigned)))
 
     async def _input_key(self, request: web.Request) -> web.Response:
         program = from_hex(request.query.get("program", ""), 32, "program")

@@ -11,6 +11,8 @@ from coprocessor.crypto.hashing import keccak256
 from coprocessor.values.identities import Address, ClusterId, Digest, NetworkId, ProgramId, StateRoot
 
 __all__ = [
+    "INPUT_KEY",
+    "MAX_PROGRAM_KEYS",
     "NO_SHARE",
     "ROLE_GATEKEEPER",
     "ROLE_WORKER",
@@ -21,12 +23,21 @@ __all__ = [
     "HeldRecord",
     "InputKeyRecord",
     "MasterKeyRecord",
+    "ProgramKey",
+    "ProgramKeysRecord",
     "compute_handover_session",
+    "compute_keys_hash",
     "compute_members_hash",
 ]
 
 NO_SHARE = bytes(96)
 """Stands for the share key of a member that a ceremony left without a share."""
+
+INPUT_KEY = 0
+"""Kind of a ``ProgramKey``: X25519, to which inputs are sealed."""
+
+MAX_PROGRAM_KEYS = 128
+"""Keys that one ``ProgramKeysRecord`` covers."""
 
 ROLE_WORKER = 1
 ROLE_GATEKEEPER = 2
@@ -59,6 +70,10 @@ _INPUT_KEY = StructType(
         ("uint64", "epoch"),
         ("bytes32", "key"),
     ),
+)
+_PROGRAM_KEYS = StructType(
+    "ProgramKeys",
+    (("bytes32", "network"), ("bytes32", "cluster"), ("uint64", "epoch"), ("bytes32", "keysHash")),
 )
 _BOUNDARY = StructType(
     "Boundary",
@@ -123,7 +138,8 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class InputKeyRecord:
-    """A program's input key of an epoch; ``program`` is the cluster's id for the cluster's own key."""
+    """A program's input key of an epoch as one member derives it; ``program`` is the cluster's id for the cluster's own
+    key."""
 
     network: NetworkId
     cluster: ClusterId
@@ -134,6 +150,40 @@ class InputKeyRecord:
     def digest(self, chain_id: int, programs: Address) -> Digest:
         """What each member signs."""
         return _INPUT_KEY.digest(Domain(chain_id, programs), *astuple(self))
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramKey:
+    """A public key of a program in an epoch: kind 0 is its input key.
+
+    Args:
+        program: 32 bytes; the cluster's id for the cluster's own key.
+        kind: which of the program's keys.
+        key: 32 bytes.
+    """
+
+    program: ProgramId
+    kind: int
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramKeysRecord:
+    """Keys of a cluster's programs in an epoch, all under one signature (PROTOCOL 4.4)."""
+
+    network: NetworkId
+    cluster: ClusterId
+    epoch: int
+    keys_hash: Digest
+
+    def digest(self, chain_id: int, programs: Address) -> Digest:
+        """What each member signs."""
+        return _PROGRAM_KEYS.digest(Domain(chain_id, programs), *astuple(self))
+
+
+def compute_keys_hash(keys: Sequence[ProgramKey]) -> Digest:
+    """Keccak-256 over (program, kind, key) of each, in order, ABI-encoded; at most ``MAX_PROGRAM_KEYS``."""
+    return keccak256(abi.encode(["(bytes32,uint8,bytes32)[]"], [[astuple(key) for key in keys]]))
 
 
 @dataclass(frozen=True, slots=True)
