@@ -34,6 +34,7 @@ CONTRACTS = (
     "fees/Fees.vy",
     "inbox/Inbox.vy",
     "settlement/Settlement.vy",
+    "beacon/Beacon.vy",
     "consumers/AuctionHouse.vy",
 )
 

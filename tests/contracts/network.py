@@ -31,10 +31,11 @@ from coprocessor.values.identities import (
 )
 from tests.contracts.evm import Deployed, Evm, Mined
 
-CONTRACTS = ("Directory", "Gatekeeping", "Registry", "Clusters", "Programs", "Fees", "Inbox", "Settlement")
+CONTRACTS = ("Directory", "Gatekeeping", "Registry", "Clusters", "Programs", "Fees", "Inbox", "Settlement", "Beacon")
 THRESHOLD = 2
 PHASE_BLOCKS = 5
 HOLDERS = 2
+BEACON_WINDOW = 4
 DAY = 86_400
 DELAY = 7 * DAY
 
@@ -93,6 +94,7 @@ class TestNetwork:
     fees: Deployed
     inbox: Deployed
     settlement: Deployed
+    beacon: Deployed
 
     def __init__(self, evm: Evm) -> None:
         self.evm = evm
@@ -131,6 +133,7 @@ class TestNetwork:
             "Fees": [at["Inbox"], at["Settlement"]],
             "Inbox": [at["Fees"], at["Clusters"], at["Programs"], at["Settlement"]],
             "Settlement": [at["Inbox"], at["Clusters"], at["Registry"], at["Gatekeeping"]],
+            "Beacon": [at["Gatekeeping"], PHASE_BLOCKS, BEACON_WINDOW, True],
         }
         for name in CONTRACTS:
             deployed = self.evm.deploy(name, *arguments[name], key=self.deployer)

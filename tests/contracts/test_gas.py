@@ -16,9 +16,11 @@ from coprocessor.crypto.hashing import keccak256
 from coprocessor.values.identities import ZERO_DIGEST
 from tests.contracts.evm import Evm, Mined
 from tests.contracts.network import CONTRACTS, Cluster, TestNetwork, digest
+from tests.contracts.test_beacon import Scene
 from tests.contracts.test_epochs import boundary, holders, newest_receipt, sign
 from tests.contracts.test_outputs import ask, compile_consumer, leaf_of, settle_leaves
 from tests.contracts.test_programs import key_list, key_signatures
+from tests.keys.ceremony import shared_key
 
 SNAPSHOT = Path(__file__).parent / "gas.json"
 BASE, ZERO_BYTE, OTHER_BYTE, FLOOR_TOKEN = 21_000, 4, 16, 10  # EIP-2028, EIP-7623
@@ -61,6 +63,7 @@ class Recorder:
         self.programs(cluster)
         self.settlement(cluster)
         self.epochs()
+        self.beacon()
         return self.found
 
     def members(self, cluster: Cluster) -> None:
@@ -135,6 +138,26 @@ class Recorder:
         request = (program, b"\1\2\3\4", 10**6, 0, 10**5, b"\xaa" * 64)
         self.record("request", network.inbox.send(self.user, "request", *request))
 
+    def beacon(self) -> None:
+        """A beacon's key and values."""
+        scene = Scene(self.network.evm)
+        scene.end_master_ceremony()
+        beacon, shares = scene.beacon, shared_key(2, 3, b"beacon")
+        self.record("begin a beacon's ceremony", beacon.send(self.user, "begin"))
+        session = beacon.read("session")
+        message = (session, 0, 1, b"\xdd" * 200)
+        self.record("post_message 200 B", beacon.send(scene.operator, "post_message", *message))
+        point, keys = scene.outcome(shares)
+        signatures = scene.signed(session, shares[1].committee.group, keys)
+        mined = beacon.send(self.user, "complete", session, point, keys, signatures)
+        self.record("complete a beacon's ceremony, 3 members", mined)
+        missed = scene.next_height()
+        scene.evm.mine(scene.window)
+        height = scene.next_height()
+        self.record("post a beacon's value", scene.post(height, scene.sign(shares, height)))
+        header = scene.header(missed + 2 * scene.window)
+        self.record("fall back to a block's randomness", beacon.send(self.user, "fall_back", missed, header))
+
 
     def epochs(self) -> None:
         """The end of older keys, and new ones."""
@@ -179,4 +202,5 @@ def test_budgets(found: dict[str, Any]) -> None:
         assert batch["execution"] is None
         assert batch["total"] <= 8_500 * items
     assert found["publish 98304 B"]["execution"] is None
+    assert found["post a beacon's value"]["total"] <= 320_000
     assert max(figure["total"] for figure in found.values()) < 2**24  # EIP-7825

@@ -99,6 +99,7 @@ def _calls(network: TestNetwork) -> Calls:
         ("Gatekeeping", "propose"): ([1, network.genesis_members()[:1]], frozenset({network.proposer.address})),
         ("Gatekeeping", "propose_refresh"): ([], frozenset({*(key.address for key in network.gatekeepers), deployer})),
         ("Gatekeeping", "reopen"): ([], frozenset({*(key.address for key in network.gatekeepers), deployer})),
+        ("Beacon", "post_message"): ([digest("session"), 0, 1, b"message"], frozenset({gatekeeper, deployer})),
         ("Inbox", "append_system"): ([cluster.id, int(LinkKind.MEMBER), b"?"], frozenset({contracts["Clusters"]})),
         ("Fees", "reserve"): ([network.stranger.address, cluster.id, 0, 0], frozenset({contracts["Inbox"]})),
     }

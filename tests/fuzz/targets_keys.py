@@ -13,6 +13,7 @@ from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.enclave import sealed_share
 from coprocessor.enclave.identity import EnclaveKeys
 from coprocessor.enclave.sealed_share import CeremonySecret, SealedShare, seal_share
+from coprocessor.keys.beacon import BeaconRound, combine_beacon, sign_beacon, verify_beacon, verify_beacon_part
 from coprocessor.keys.dealing import Dealing, is_complaint_upheld, make_complaint, open_share, verify_dealing
 from coprocessor.keys.dkg import Announcement, judge
 from coprocessor.keys.messages import Complaints, DkgMessage, decode_dkg_message, encode_dkg_message
@@ -135,6 +136,23 @@ def _partial_seeds() -> list[bytes]:
     return [bytes((part.index,)) + part.signature for part in (sign_partial(_shares()[1], IDENTITY),)]
 
 
+def _beacon(data: bytes) -> None:
+    """First byte: the member's index and its part behind it, or zero and the whole signature."""
+    committee = _shares()[1].committee
+    round_ = BeaconRound(IDENTITY.network, 64, IDENTITY.insecure)
+    if data[:1] == b"\0":
+        verify_beacon(committee.group, round_, data[1:])
+        return
+    verify_beacon_part(PartialSignature(data[0] if data else 0, data[1:]), committee, round_)  # type: ignore[arg-type]
+
+
+def _beacon_seeds() -> list[bytes]:
+    round_ = BeaconRound(IDENTITY.network, 64, IDENTITY.insecure)
+    parts = [sign_beacon(_shares()[index], round_) for index in (1, 2)]
+    whole = combine_beacon(_shares()[1].committee, round_, parts).signature
+    return [bytes((parts[0].index,)) + parts[0].signature, b"\0" + whole]
+
+
 def _ticket(data: bytes) -> None:
     verify_ticket(decode_signed_ticket(data), ADDRESSES, 2)
 
@@ -191,6 +209,14 @@ KEY_TARGETS = (
         lambda: [join_parts(_messages()[:6]), join_parts(_messages())],
         errors=REFUSED,
         examples=30,
+    ),
+    Target(
+        "beacon",
+        _beacon,
+        _beacon_seeds,
+        errors=REFUSED,
+        covers=("keys.beacon.verify_beacon", "keys.beacon.verify_beacon_part", "keys.partial.verify_part"),
+        examples=40,
     ),
     Target("partial", _partial, _partial_seeds, errors=REFUSED, covers=("keys.partial.verify_partial",), examples=40),
     Target(

@@ -25,7 +25,7 @@ import sha3
 
 ORDER = 2**256 - 0x14551231950B75FC4402DA1732FC9BEBF  # of secp256k1
 EMPTY_TRIE, ZERO, HEX = sha3.keccak_256(b"\x80").digest(), bytes(32), re.compile("0x([0-9a-f]{2})*")
-CONTRACTS = ("Directory", "Gatekeeping", "Registry", "Clusters", "Programs", "Fees", "Inbox", "Settlement")
+CONTRACTS = ("Directory", "Gatekeeping", "Registry", "Clusters", "Programs", "Fees", "Inbox", "Settlement", "Beacon")
 LAYOUT = {  # headers.md, "Slots": the variables of each contract in the order of slots, with the fields of structs
     "Gatekeeping": "genesis threshold member_count master_key_hash members:operator,signer,sealing_key,evidence_digest",
     "Registry": "configuration workers:operator,platform,role,signer,sealing_key,evidence_digest,measurement,level,"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.vectors import (
     attestation,
+    beacon,
     ceremony,
     commands,
     encoding,
@@ -28,7 +29,7 @@ from tests.vectors.form import Subject
 FOLDER = Path(__file__).parents[2] / "vectors"
 _MODULES = (
     *(encoding, labels, network, headers, proofs, inbox, commands, state),
-    *(outputs, receipts, queries, keys, ceremony, attestation, vendors, private_code),
+    *(outputs, receipts, queries, keys, ceremony, beacon, attestation, vendors, private_code),
 )
 
 

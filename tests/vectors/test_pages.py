@@ -43,7 +43,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "specification"
 WITHOUT_VECTORS = {"README", "guest-abi", "http", "program-package", "python-guest"}
 WITHOUT_RULES = {"encoding", "interface", "program-package", "python-guest", "README"}
 STRUCTS = (commands._TYPE, receipts._TYPE, statements._ADMISSION, statements._INPUT_KEY, statements._MASTER_KEY,
-           statements._GENESIS, statements._HANDOVER, statements._BOUNDARY)
+           statements._GENESIS, statements._HANDOVER, statements._BOUNDARY, statements._BEACON_KEY)
 
 
 def page(name: str) -> str:

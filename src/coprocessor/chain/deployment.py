@@ -33,6 +33,7 @@ from coprocessor.values.network import (
 )
 
 __all__ = [
+    "DEVELOPMENT_BEACON_WINDOW",
     "DEVELOPMENT_DELAY",
     "DEVELOPMENT_HOLDERS",
     "DEVELOPMENT_PHASE_BLOCKS",
@@ -57,6 +58,10 @@ a network that carries value wants two or more (PROTOCOL 8.4)."""
 DEVELOPMENT_DELAY = 20
 """Seconds between an announcement and its effect where people develop; 7 days anywhere else (PROTOCOL 1.4)."""
 
+DEVELOPMENT_BEACON_WINDOW = 32
+"""Blocks for each of which the beacon has a value where blocks come with transactions alone; at most 128 on any chain,
+and more than half of what it takes for a block to become final."""
+
 _DEPLOYMENT_GAS = 6_000_000
 """Gas limit of one creating transaction: estimating would need the contract's neighbours."""
 
@@ -76,6 +81,7 @@ class DeploymentOptions:
         phase_blocks: after which a phase of a key ceremony ends without those who have not spoken.
         holders: r, operators outside a cluster that must hold its checkpoint before epochs close, 1 to 16.
         delay: seconds between an announcement of the proposer's and its effect.
+        beacon_window: blocks for each of which the beacon has one value (PROTOCOL 10).
     """
 
     sealers: tuple[Address, ...]
@@ -88,6 +94,7 @@ class DeploymentOptions:
     phase_blocks: int = DEVELOPMENT_PHASE_BLOCKS
     holders: int = DEVELOPMENT_HOLDERS
     delay: int = DEVELOPMENT_DELAY
+    beacon_window: int = DEVELOPMENT_BEACON_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +259,7 @@ def _arguments(
     known |= {"deployer": deployer, "owner": deployer, "guardian": options.guardian}
     known |= {"proposer": deployer, "phase_blocks": options.phase_blocks, "holders": options.holders}
     known |= {"delay": options.delay}
+    known |= {"window": options.beacon_window, "allow_simulated": options.allow_simulated}
     return [known[name] for name in artifact.interface.constructor.names]
 
 

@@ -63,6 +63,10 @@ class Label(Enum):
     RELEASE_REQUEST = "release-request"
     QUERY_SIGNATURE = "query-signature"
     RELEASE_RECORD = "release-record"
+    # public randomness (PROTOCOL 10)
+    BEACON = "beacon"
+    BEACON_CEREMONY = "beacon-ceremony"
+    DRAW = "draw"
     # threshold ceremonies
     DKG_SESSION = "dkg-session"
     DKG_SHARE = "dkg-share"

@@ -1,6 +1,9 @@
-"""The P256VERIFY precompile, which py-evm lacks.
+"""The P256VERIFY precompile, which py-evm lacks, and pairings of BLS12-381, which py-evm computes in Python.
 
-**Source:** EIP-7951 (Osaka), address 0x100, 6,900 gas; input digest, r, s, x, y of 32 bytes each.
+py-evm takes two seconds for two pairings, arkworks four milliseconds; a test compares them. Whatever arkworks refuses,
+and the identity, goes to py-evm, so that refusals stay its own.
+
+**Source:** EIP-7951 (Osaka), address 0x100, 6,900 gas; input digest, r, s, x, y of 32 bytes each. EIP-2537.
 """
 
 from __future__ import annotations
@@ -11,12 +14,18 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from eth.abc import ComputationAPI
+from eth.precompiles import bls12_pairing_check
 
-__all__ = ["P256_VERIFY_ADDRESS", "P256_VERIFY_GAS", "is_p256_signature", "run_p256_verify"]
+from coprocessor.crypto.eip2537 import PAIR_LENGTH, is_pairing_one
+from coprocessor.values.errors import MalformedInput
+
+__all__ = ["P256_VERIFY_ADDRESS", "P256_VERIFY_GAS", "is_p256_signature", "run_p256_verify", "run_pairing_check"]
 
 P256_VERIFY_ADDRESS: Final = (0x100).to_bytes(20, "big")
 P256_VERIFY_GAS: Final = 6_900
 
+_PAIRING_GAS = 37_700
+_PAIR_GAS = 32_600
 _INPUT_LENGTH = 160
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _SUCCESS = (1).to_bytes(32, "big")
@@ -43,4 +52,18 @@ def run_p256_verify(computation: ComputationAPI) -> ComputationAPI:
     computation.consume_gas(P256_VERIFY_GAS, reason="P256VERIFY")
     data = bytes(computation.msg.data)
     computation.output = _SUCCESS if is_p256_signature(data) else b""
+    return computation
+
+
+def run_pairing_check(computation: ComputationAPI) -> ComputationAPI:
+    """BLS12_PAIRING_CHECK: the word 1 where the product of the pairings is one, else 0."""
+    data = bytes(computation.msg.data)
+    gas = _PAIRING_GAS + _PAIR_GAS * (len(data) // PAIR_LENGTH)
+    try:
+        is_one = computation.get_gas_remaining() >= gas and is_pairing_one(data)
+    except MalformedInput:
+        bls12_pairing_check(computation)
+        return computation
+    computation.consume_gas(gas, reason="BLS12_PAIRING_CHECK")
+    computation.output = int(is_one).to_bytes(32, "big")
     return computation

@@ -1,4 +1,4 @@
-"""Partial signatures on a cluster's identity, and their combination to the one signature of the group key.
+"""Partial signatures, above all on a cluster's identity, and their combination to the one signature of the group key.
 
 Any t members give the same signature; fewer give nothing. A worker combines first and checks the result once against
 the group key; only if that fails are the parts checked one by one, and the culprits named.
@@ -31,7 +31,9 @@ __all__ = [
     "NotEnoughPartials",
     "PartialSignature",
     "combine_partials",
+    "combine_parts",
     "sign_partial",
+    "verify_part",
     "verify_partial",
 ]
 
@@ -105,10 +107,7 @@ def sign_partial(share: KeyShare, identity: ClusterIdentity) -> PartialSignature
 
 def verify_partial(partial: PartialSignature, committee: CommitteeKeys, identity: ClusterIdentity) -> None:
     """Raises EvidenceRefused or MalformedInput unless the part is that of a member of ``committee``."""
-    key = committee.share_key(partial.index)
-    if key is None:
-        raise EvidenceRefused("keys.unknown_member", f"member {partial.index} is not in the committee")
-    verify_signature(key, identity.message(), Purpose.CLUSTER_IDENTITY, partial.signature)
+    verify_part(partial, committee, identity.message(), Purpose.CLUSTER_IDENTITY)
 
 
 def combine_partials(
@@ -126,19 +125,34 @@ def combine_partials(
         NotEnoughPartials: fewer than t are usable; says who signed, who is missing, who cheated.
         MalformedInput: too many parts.
     """
+    return combine_parts(committee, identity.message(), Purpose.CLUSTER_IDENTITY, partials)
+
+
+def verify_part(partial: PartialSignature, committee: CommitteeKeys, message: bytes, purpose: Purpose) -> None:
+    """As ``verify_partial``, for any message and purpose."""
+    key = committee.share_key(partial.index)
+    if key is None:
+        raise EvidenceRefused("keys.unknown_member", f"member {partial.index} is not in the committee")
+    verify_signature(key, message, purpose, partial.signature)
+
+
+def combine_parts(
+    committee: CommitteeKeys, message: bytes, purpose: Purpose, partials: Iterable[PartialSignature]
+) -> Combined:
+    """As ``combine_partials``, for any message and purpose."""
     candidates = _by_member(partials)
     culprits = {index for index in candidates if committee.share_key(index) is None}
     first = {index: parts[0] for index, parts in sorted(candidates.items()) if index not in culprits}
-    combined = _try_combine(committee, identity, first)
+    combined = _try_combine(committee, message, purpose, first)
     if combined is None:
         first = {}
         for index, parts in sorted(candidates.items()):
-            valid = next((part for part in parts if _is_valid(part, committee, identity)), None)
+            valid = next((part for part in parts if _is_valid(part, committee, message, purpose)), None)
             if valid is not None:
                 first[index] = valid
             else:
                 culprits.add(index)
-        combined = _try_combine(committee, identity, first)
+        combined = _try_combine(committee, message, purpose, first)
     missing = tuple(i for i in committee.indices if i not in first and i not in culprits)
     wrong = tuple(sorted(culprits))
     if combined is None:
@@ -157,16 +171,16 @@ def _by_member(partials: Iterable[PartialSignature]) -> dict[int, list[PartialSi
     return candidates
 
 
-def _is_valid(partial: PartialSignature, committee: CommitteeKeys, identity: ClusterIdentity) -> bool:
+def _is_valid(partial: PartialSignature, committee: CommitteeKeys, message: bytes, purpose: Purpose) -> bool:
     try:
-        verify_partial(partial, committee, identity)
+        verify_part(partial, committee, message, purpose)
     except CoprocessorError:
         return False
     return True
 
 
 def _try_combine(
-    committee: CommitteeKeys, identity: ClusterIdentity, parts: dict[int, PartialSignature]
+    committee: CommitteeKeys, message: bytes, purpose: Purpose, parts: dict[int, PartialSignature]
 ) -> BlsSignature | None:
     indices = list(parts)[: committee.threshold]
     if len(indices) < committee.threshold:
@@ -174,7 +188,7 @@ def _try_combine(
     try:
         points = [check_g1(parts[index].signature) for index in indices]
         signature = BlsSignature(combine_g1(points, lagrange_weights(indices)))
-        valid = is_valid_signature(committee.group, identity.message(), Purpose.CLUSTER_IDENTITY, signature)
+        valid = is_valid_signature(committee.group, message, purpose, signature)
     except CoprocessorError:
         return None
     return signature if valid else None

@@ -18,6 +18,11 @@ from coprocessor.values.identities import Digest
 __all__ = [
     "STRUCTS",
     "VARIABLES",
+    "beacon_key",
+    "beacon_transcript_count",
+    "beacon_transcript_head",
+    "beacon_value",
+    "beacon_variable",
     "cluster_boundary",
     "cluster_epoch",
     "cluster_field",
@@ -89,6 +94,20 @@ VARIABLES: Final[dict[str, dict[str, int]]] = {
     "Programs": {"codes": 0, "programs": 1, "handles": 2, "input_keys": 3},
     "Inbox": {"heads": 0, "counts": 1},
     "Settlement": {"settled": 0, "receipts": 1, "frozen_from": 2},
+    "Beacon": {
+        "session": 0,
+        "opened": 1,
+        "in_ceremony": 2,
+        "phase_blocks": 3,
+        "transcript_heads": 4,
+        "transcript_counts": 5,
+        "committee": 6,
+        "former_committee": 7,
+        "keys": 8,
+        "window": 9,
+        "values": 10,
+        "newest": 11,
+    },
 }
 """By contract: slot of each proven variable."""
 
@@ -126,6 +145,8 @@ STRUCTS: Final[dict[str, tuple[str, ...]]] = {
     "Programs.programs": ("owner", "cluster", "code_hash", "handle", "policy"),
     "Settlement.settled": ("count", "root", "receipts"),
     "Settlement.receipts": ("to", "root", "outputs_root", "final_block"),
+    "Beacon.keys": ("key_hash", "share_keys_hash", "threshold", "recorded"),
+    "Beacon.values": ("value", "committee", "is_fallback"),
 }
 """By proven mapping: its struct's fields in order, a slot each."""
 
@@ -317,6 +338,31 @@ def receipt_field(cluster: bytes, number: int, field: str) -> Digest:
 def settlement_frozen_from(cluster: bytes) -> Digest:
     """``Settlement.frozen_from[cluster]``: 0, or 1 + the number of the first frozen receipt."""
     return mapping_slot(_variable("Settlement", "frozen_from"), cluster)
+
+
+def beacon_variable(name: str) -> Digest:
+    """A variable of ``Beacon`` that is no mapping: its ceremony, whose keys serve, its window, the newest height."""
+    return _variable("Beacon", name)
+
+
+def beacon_transcript_head(session: bytes) -> Digest:
+    """``Beacon.transcript_heads[session]``: the hash chain over a ceremony's messages."""
+    return mapping_slot(_variable("Beacon", "transcript_heads"), session)
+
+
+def beacon_transcript_count(session: bytes) -> Digest:
+    """``Beacon.transcript_counts[session]``."""
+    return mapping_slot(_variable("Beacon", "transcript_counts"), session)
+
+
+def beacon_key(committee: int, field: str) -> Digest:
+    """A field of ``Beacon.keys[committee]``: the key of a committee, by its number."""
+    return _member("Beacon", "keys", field, committee)
+
+
+def beacon_value(height: int, field: str) -> Digest:
+    """A field of ``Beacon.values[height]``: the value of the window that begins there."""
+    return _member("Beacon", "values", field, height)
 
 
 def _variable(contract: str, name: str) -> Digest:

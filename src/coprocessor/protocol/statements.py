@@ -17,6 +17,7 @@ __all__ = [
     "ROLE_GATEKEEPER",
     "ROLE_WORKER",
     "Admission",
+    "BeaconKeyRecord",
     "Boundary",
     "GenesisRecord",
     "HandoverRecord",
@@ -92,6 +93,9 @@ _GENESIS = StructType("Genesis", (("bytes32", "genesis"), ("uint256", "threshold
 _HANDOVER = StructType("Handover", (("bytes32", "session"),))
 _MASTER_KEY = StructType(
     "MasterKey", (("bytes32", "session"), ("bytes32", "masterKeyHash"), ("bytes32", "shareKeysHash"))
+)
+_BEACON_KEY = StructType(
+    "BeaconKey", (("bytes32", "session"), ("bytes32", "beaconKeyHash"), ("bytes32", "shareKeysHash"))
 )
 
 
@@ -244,6 +248,19 @@ class MasterKeyRecord:
     def digest(self, chain_id: int, gatekeeping: Address) -> Digest:
         """What each gatekeeper with a share signs."""
         return _MASTER_KEY.digest(Domain(chain_id, gatekeeping), *astuple(self))
+
+
+@dataclass(frozen=True, slots=True)
+class BeaconKeyRecord:
+    """The outcome of a beacon's ceremony: its session, hashes of the beacon key and of all share keys (PROTOCOL 10)."""
+
+    session: Digest
+    beacon_key_hash: Digest
+    share_keys_hash: Digest
+
+    def digest(self, chain_id: int, beacon: Address) -> Digest:
+        """What each gatekeeper with a share signs."""
+        return _BEACON_KEY.digest(Domain(chain_id, beacon), *astuple(self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ CONTRACT_NAMES = (
     "Fees",
     "Inbox",
     "Settlement",
+    "Beacon",
 )
 """The contracts that a network consists of, in the order of their deployment."""
 
