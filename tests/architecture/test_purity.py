@@ -116,7 +116,7 @@ EDGES: dict[str, tuple[frozenset[str], str]] = {
 PURE = [
     module
     for module in modules()
-    if module.package and (rooms()[module.package].level <= 3 or module.package == "enclave")
+    if module.package and (rooms()[module.package].level <= 3 or module.package in ("enclave", "audit"))
 ]
 
 

@@ -139,6 +139,7 @@ def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str
         "folder": ["new"],
         "opening": ["opening.json"],
         "code": ["0x" + "11" * 32],
+        "network action": ["verify"],
     }
 
 
@@ -154,7 +155,7 @@ def line(name: str, words: dict[str, list[str]], changed: argparse.Action, value
         if action is changed or action.dest == changed.dest:
             given = [] if value is None else [value]
         else:
-            known = words.get(option or action.dest)
+            known = words.get(f"{name} {action.dest}", words.get(option or action.dest))
             if known is None and (action.required and not option):
                 raise AssertionError(f"the table of words lacks {name} {action.dest}")
             given = known or []

@@ -17,6 +17,7 @@ from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import recover_address
 from coprocessor.devnode.seals import MAX_RAW_HEADERS, compute_seal_digest
 from coprocessor.devnode.server import MAX_BODY_BYTES
+from coprocessor.headers.blocks import bloom_bits, may_emit, parse_roots, read_receipts, read_transactions
 from coprocessor.values.identities import Digest
 from tests.devnode.contract import ACCOUNTS, CHAIN_ID, Probe, Wallet, call_data, deploy, topic, wallet
 from tests.support.node import DevNode, RpcFailure, run_dev_node
@@ -134,6 +135,29 @@ def test_raw_headers_hash_to_the_chain(node: DevNode, probe: Probe) -> None:
     for first, last in (("0x0", hex(MAX_RAW_HEADERS)), ("0x1", "0x0")):
         with pytest.raises(RpcFailure, match="1024 headers"):
             node.call("coproc_getRawHeaders", first, last)
+
+
+def test_raw_blocks_and_receipts_stand_under_the_header(node: DevNode, probe: Probe, owner: Wallet) -> None:
+    send(node, note(owner, probe, 1, 3))
+    logs = 0
+    for number in range(int(node.call("eth_blockNumber"), 16) + 1):
+        (raw,) = node.call("coproc_getRawHeaders", hex(number), hex(number))
+        roots = parse_roots(bytes.fromhex(raw[2:]))
+        receipts = [bytes.fromhex(one[2:]) for one in node.call("debug_getRawReceipts", hex(number))]
+        block = bytes.fromhex(node.call("debug_getRawBlock", hex(number))[2:])
+        assert "0x" + rlp.encode(rlp.decode(block)[0]).hex() == raw
+        sent = read_transactions(roots.transactions, block)
+        described = node.call("eth_getBlockByNumber", hex(number), True)["transactions"]
+        assert ["0x" + one.data.hex() for one in sent] == [one["input"] for one in described]
+        emitted = read_receipts(roots.receipts, receipts)
+        told = node.call("eth_getLogs", {"fromBlock": hex(number), "toBlock": hex(number)})
+        assert ["0x" + one.data.hex() for one in emitted] == [log["data"] for log in told]
+        assert all(may_emit(roots.bloom, [bloom_bits(one.address)]) for one in emitted)
+        logs += len(emitted)
+    assert logs
+    for method in ("debug_getRawBlock", "debug_getRawReceipts"):
+        with pytest.raises(RpcFailure):
+            node.call(method, "0xffffff")
 
 
 def test_transactions_and_receipts_fit_together(node: DevNode, probe: Probe, owner: Wallet) -> None:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trie import HexaryTrie
 
+from coprocessor.codec.ordered_trie import EMPTY_TRIE_ROOT, compute_ordered_root
 from coprocessor.crypto.hashing import keccak256
-from coprocessor.devnode.ordered_trie import EMPTY_TRIE_ROOT, compute_ordered_root
 from coprocessor.devnode.state import EMPTY_CODE_HASH, Account, StateReader
 from coprocessor.values.errors import InternalError
 from coprocessor.values.identities import Address, Digest

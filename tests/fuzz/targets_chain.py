@@ -10,7 +10,9 @@ from coprocessor.attestation.roots import KNOWN_ROOTS
 from coprocessor.attestation.vendors.dcap import verify_dcap
 from coprocessor.attestation.vendors.dcap_quote import parse_quote, trim_quote
 from coprocessor.attestation.verify import verify_evidence
+from coprocessor.codec.ordered_trie import compute_ordered_root
 from coprocessor.crypto.hashing import keccak256
+from coprocessor.headers.blocks import parse_roots, read_receipts, read_transactions
 from coprocessor.headers.chain import VerifiedChain
 from coprocessor.headers.header import parse_header
 from coprocessor.headers.proofs import verify_account, verify_slot, verify_value
@@ -19,6 +21,7 @@ from coprocessor.protocol import layout
 from tests.attestation import samples
 from tests.attestation.material import FOLDER, read_dcap
 from tests.fuzz.target import REFUSED, Target, Unsound
+from tests.headers import block_samples
 from tests.support.byte_mutation import join_parts, split_parts
 from tests.support.fake_chain import CHAIN_ID, CLUSTER, FakeChain
 
@@ -69,6 +72,23 @@ def _segment_seeds() -> list[bytes]:
         join_parts([bytes((len(raw),)), *raw, chain.seal(raw[-1])])
         for raw in (chain.headers[2:], chain.headers[1:3], chain.headers[3:])
     ]
+
+
+def _receipts(data: bytes) -> None:
+    """Under the root that they have, so that they are parsed; under the sample's, nothing else may pass."""
+    receipts = split_parts(data)
+    read_receipts(compute_ordered_root(receipts), receipts)
+
+
+def _foreign_receipts(data: bytes) -> None:
+    receipts = split_parts(data)
+    read_receipts(compute_ordered_root(block_samples.RECEIPTS), receipts)
+    if receipts != block_samples.RECEIPTS:
+        raise Unsound("receipts of another block pass")
+
+
+def _transactions(data: bytes) -> None:
+    read_transactions(compute_ordered_root(block_samples.TRANSACTIONS), data)
 
 
 def _parts_of_proof() -> tuple[bytes, bytes, list[bytes], list[bytes]]:
@@ -146,6 +166,22 @@ def _real_seeds() -> list[bytes]:
 
 CHAIN_TARGETS = (
     Target("header", _header, lambda: list(_chain().headers), covers=("headers.header.parse_header",), examples=200),
+    Target("block-roots", parse_roots, lambda: list(_chain().headers), covers=("headers.blocks.parse_roots",)),
+    Target(
+        "receipts",
+        _receipts,
+        lambda: [join_parts(block_samples.RECEIPTS)],
+        errors=REFUSED,
+        covers=("headers.blocks.read_receipts",),
+    ),
+    Target("foreign-receipts", _foreign_receipts, lambda: [join_parts(block_samples.RECEIPTS)], errors=REFUSED),
+    Target(
+        "transactions",
+        _transactions,
+        lambda: [block_samples.BLOCK],
+        errors=REFUSED,
+        covers=("headers.blocks.read_transactions",),
+    ),
     Target(
         "sealed-header",
         _seal,

@@ -10,7 +10,7 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -26,6 +26,7 @@ __all__ = [
     "MAX_EXTRAS",
     "MAX_EXTRAS_LENGTH",
     "MAX_QUOTE_LENGTH",
+    "SIGNING_KEY",
     "Evidence",
     "EvidenceKind",
     "compute_body_digest",
@@ -45,6 +46,11 @@ MAX_EXTRAS_LENGTH: Final = 128 * 1024
 """Bytes of all extras together, for example an event log."""
 
 MAX_EVIDENCE_LENGTH: Final = MAX_QUOTE_LENGTH + MAX_COLLATERAL_LENGTH + MAX_EXTRAS_LENGTH + 1024
+
+
+SIGNING_KEY: Final = "signing_key"
+"""Name of the extra that holds the enclave's public key (33 bytes), which report data bind: whoever reads published
+evidence can compute them again. Like all extras it proves nothing by itself."""
 
 
 class EvidenceKind(Enum):
@@ -88,6 +94,10 @@ class Evidence:
                 raise MalformedInput("attestation.too_long", f"{what}: {size}, the limit is {limit}")
         if names != sorted(set(names)):
             raise MalformedInput("attestation.malformed", "extras are out of order or double")
+
+    def with_extra(self, name: str, data: bytes) -> Evidence:
+        """The same with one more extra, or another value for it."""
+        return replace(self, extras=tuple(sorted({**dict(self.extras), name: data}.items())))
 
     def extra(self, name: str) -> bytes:
         """The extra called ``name``, or nothing."""

@@ -34,9 +34,14 @@ class Function:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
+    @property
+    def selector(self) -> bytes:
+        """The first 4 bytes of its call data."""
+        return abi.selector(f"{self.name}({','.join(self.inputs)})")
+
     def encode(self, *values: Any) -> bytes:
         """Call data. Raises CallerMisuse where the values do not fit."""
-        return abi.selector(f"{self.name}({','.join(self.inputs)})") + abi.encode(self.inputs, values)
+        return self.selector + abi.encode(self.inputs, values)
 
     def decode(self, data: bytes) -> Any:
         """What the function returned: None, one value, or a list. Raises MalformedInput."""
@@ -47,7 +52,7 @@ class Function:
 
     def decode_call(self, data: bytes) -> list[Any]:
         """The arguments in call data. Raises MalformedInput where it calls something else."""
-        if data[:4] != abi.selector(f"{self.name}({','.join(self.inputs)})"):
+        if data[:4] != self.selector:
             raise MalformedInput("contract.call", f"the call data does not call {self.name}")
         return abi.decode(self.inputs, data[4:])
 
@@ -102,6 +107,19 @@ class Interface:
             return self._events[name]
         except KeyError:
             raise CallerMisuse("contract.event_name", f"the contract has no event {name!r}") from None
+
+    def event_of(self, topic: bytes) -> Event | None:
+        """The event with this topic (32 bytes), or None."""
+        return next((event for event in self._events.values() if event.topic == topic), None)
+
+    def function_of(self, data: bytes) -> Function | None:
+        """The function that call data call, or None."""
+        return next((one for one in self._functions.values() if one.selector == data[:4]), None)
+
+    @property
+    def event_names(self) -> tuple[str, ...]:
+        """Of all events, in the order of the description."""
+        return tuple(self._events)
 
     def encode_constructor(self, *arguments: Any) -> bytes:
         """What follows the init code in a creating transaction."""

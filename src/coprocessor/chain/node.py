@@ -252,6 +252,16 @@ class Node:
             raise ResponseMalformed("coproc_getRawHeaders", f"{len(answer)} headers for blocks {first} to {last}")
         return [_bytes("coproc_getRawHeaders", raw) for raw in answer]
 
+    async def raw_blocks(self, numbers: Sequence[int]) -> list[tuple[bytes, list[bytes]]]:
+        """(RLP of the block, its receipts as they enter their trie) of several blocks, in one batch; unverified."""
+        tags = [encode_tag(number) for number in numbers]
+        blocks = await self.rpc.batch([Call("debug_getRawBlock", (tag,)) for tag in tags], into=str)
+        receipts = await self.rpc.batch([Call("debug_getRawReceipts", (tag,)) for tag in tags], into=list[str])
+        return [
+            (_bytes("debug_getRawBlock", block), [_bytes("debug_getRawReceipts", raw) for raw in raws])
+            for block, raws in zip(blocks, receipts, strict=True)
+        ]
+
     async def seals(self, block_hash: bytes) -> list[bytes]:
         """Seals over a finalised block, 65 bytes each."""
         answer = await self.rpc.call("coproc_getSeals", to_hex(block_hash), into=_Seals)

@@ -36,6 +36,7 @@ COMMANDS = (
     ("verify", "check a receipt file, offline"),
     ("status", "show the chain, the processes and the clusters of a network"),
     ("cluster", "list, show or create clusters"),
+    ("network", "repeat everything that a network has ever shown, from the chain alone"),
     ("epoch", "show a cluster's epochs, or give it new keys"),
     ("doctor", "look for what keeps this machine or network from working"),
 )

@@ -12,12 +12,12 @@ from typing import Final
 import msgspec
 
 from coprocessor.codec import rlp
+from coprocessor.codec.ordered_trie import compute_ordered_root
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.devnode.database import LogRow, NodeStore, TransactionRow
 from coprocessor.devnode.evm import Execution, Log, Outcome
 from coprocessor.devnode.header import BlockHeader
 from coprocessor.devnode.mempool import Pool, Selection
-from coprocessor.devnode.ordered_trie import compute_ordered_root
 from coprocessor.devnode.transactions import Transaction
 from coprocessor.durable.errors import DiskFailed
 from coprocessor.values.errors import InternalError

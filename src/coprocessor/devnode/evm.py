@@ -27,9 +27,9 @@ from eth.vm.forks.prague.state import PragueState, PragueTransactionExecutor
 from eth.vm.forks.prague.transactions import Authorization as EvmAuthorization
 from eth.vm.message import Message
 
+from coprocessor.codec.ordered_trie import EMPTY_TRIE_ROOT
 from coprocessor.devnode.database import NodeStore
 from coprocessor.devnode.header import BlockHeader
-from coprocessor.devnode.ordered_trie import EMPTY_TRIE_ROOT
 from coprocessor.devnode.precompiles import P256_VERIFY_ADDRESS, run_p256_verify, run_pairing_check
 from coprocessor.devnode.transactions import Transaction
 from coprocessor.values.identities import Address, Digest

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from coprocessor.codec import rlp
+from coprocessor.codec.ordered_trie import EMPTY_TRIE_ROOT
 from coprocessor.crypto.hashing import keccak256
-from coprocessor.devnode.ordered_trie import EMPTY_TRIE_ROOT
 from coprocessor.values.errors import MalformedInput
 from coprocessor.values.identities import ZERO_DIGEST, Address, Digest, from_hex, to_hex
 

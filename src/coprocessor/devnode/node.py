@@ -89,6 +89,8 @@ def _make_handlers(chain: Chain, database: Database, miner: Miner, sealer: Priva
         "eth_getTransactionByHash": blocks.get_transaction_by_hash,
         "eth_getTransactionReceipt": blocks.get_transaction_receipt,
         "eth_getLogs": blocks.get_logs,
+        "debug_getRawBlock": blocks.get_raw_block,
+        "debug_getRawReceipts": blocks.get_raw_receipts,
         "eth_getBalance": state.get_balance,
         "eth_getTransactionCount": state.get_transaction_count,
         "eth_getCode": state.get_code,

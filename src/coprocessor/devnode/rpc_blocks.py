@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from coprocessor.codec import rlp
 from coprocessor.devnode.block_resolver import BlockResolver
 from coprocessor.devnode.chain import Chain
 from coprocessor.devnode.database import Database, LogFilter, TransactionRow
@@ -17,7 +18,7 @@ from coprocessor.devnode.errors import INVALID_INPUT, LIMIT_EXCEEDED, RpcError, 
 from coprocessor.devnode.header import BlockHeader
 from coprocessor.devnode.rpc_params import parse_bytes, parse_flag
 from coprocessor.devnode.transactions import decode_transaction
-from coprocessor.values.identities import to_hex
+from coprocessor.values.identities import from_hex, to_hex
 
 __all__ = ["MAX_LOGS", "MAX_LOG_BYTES", "BlockMethods"]
 
@@ -31,7 +32,7 @@ _TOPIC_POSITIONS = 4
 
 
 class BlockMethods:
-    """``eth_getBlock*``, ``eth_getTransaction*``, ``eth_getLogs``."""
+    """``eth_getBlock*``, ``eth_getTransaction*``, ``eth_getLogs``, ``debug_getRawBlock``, ``debug_getRawReceipts``."""
 
     def __init__(self, chain: Chain, database: Database) -> None:
         self._chain = chain
@@ -90,6 +91,22 @@ class BlockMethods:
             logs.setdefault(index, []).append(json)
         rows = self._database.get_transactions(header.number)
         return [_join_receipt(row, logs.get(row.position, [])) for row in rows]
+
+    def get_raw_block(self, block: object) -> str:
+        """RLP of a block: header, transactions, no uncles, no withdrawals."""
+        header = self._blocks.get_header(block)
+        raws = (row.raw for row in self._database.get_transactions(header.number))
+        transactions: list[rlp.Item] = [raw if raw[0] < 0x80 else rlp.decode(raw) for raw in raws]
+        return to_hex(rlp.encode([rlp.decode(header.encode()), transactions, [], []]))
+
+    def get_raw_receipts(self, block: object) -> list[str]:
+        """A block's receipts, each as it stands in the trie of receipts."""
+        header = self._blocks.get_header(block)
+        logs: dict[int, list[rlp.Item]] = {}
+        for index, json in self._database.get_block_logs(header.number):
+            logs.setdefault(index, []).append(_raw_log(msgspec.json.decode(json)))
+        rows = self._database.get_transactions(header.number)
+        return [to_hex(_raw_receipt(msgspec.json.decode(row.receipt), logs.get(row.position, []))) for row in rows]
 
     def get_logs(self, wanted: object) -> list[msgspec.Raw]:
         """The logs that match a filter."""
@@ -165,6 +182,19 @@ def _render_transaction(row: TransactionRow, header: BlockHeader, block_hash: st
 
 def _join_receipt(row: TransactionRow, logs: list[bytes]) -> msgspec.Raw:
     return msgspec.Raw(b"".join((row.receipt[:-1], b',"logs":[', b",".join(logs), b"]}")))
+
+
+def _raw_log(log: Mapping[str, Any]) -> rlp.Item:
+    return [from_hex(log["address"], 20), [from_hex(topic, 32) for topic in log["topics"]], from_hex(log["data"])]
+
+
+def _raw_receipt(receipt: Mapping[str, Any], logs: list[rlp.Item]) -> bytes:
+    """**Source:** EIP-2718, Yellow Paper 4.3.1."""
+    numbers = (int(receipt[name], 16) for name in ("status", "cumulativeGasUsed"))
+    status, gas = (rlp.encode_integer(number) for number in numbers)
+    kind = int(receipt["type"], 16)
+    body = rlp.encode([status, gas, from_hex(receipt["logsBloom"], 256), logs])
+    return bytes((kind,)) + body if kind else body
 
 
 def _parse_topics(value: object) -> tuple[tuple[bytes, ...], ...]:

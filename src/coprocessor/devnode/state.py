@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from coprocessor.codec import rlp
+from coprocessor.codec.ordered_trie import EMPTY_TRIE_ROOT, nibbles_of
 from coprocessor.crypto.hashing import keccak256
-from coprocessor.devnode.ordered_trie import EMPTY_TRIE_ROOT, nibbles_of
 from coprocessor.values.errors import InternalError
 from coprocessor.values.identities import Address, Digest
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 
+from coprocessor.attestation.evidence import SIGNING_KEY, decode_evidence, encode_evidence
 from coprocessor.chain.node import Block
 from coprocessor.crypto.secp256k1 import recover_address
 from coprocessor.enclave import messages as m
@@ -119,7 +120,9 @@ class Enrolment:
         await self.wait_until_final(receipt.block_number)
 
     async def _attest(self) -> m.Attested:
-        return await complete_attested(await self._enclave.request(m.Attest(), m.Attested))
+        attested = await complete_attested(await self._enclave.request(m.Attest(), m.Attested))
+        evidence = decode_evidence(attested.evidence).with_extra(SIGNING_KEY, self.booted.signing_key)
+        return replace(attested, evidence=encode_evidence(evidence))
 
     async def announce(self, endpoint: str) -> None:
         """Writes where this worker is reached, where the chain says something else."""

@@ -1,0 +1,348 @@
+"""A small network's whole record, made in memory: real gatekeeper cores, real evidence, real signatures, no node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields, replace
+from typing import Any
+
+from coprocessor.attestation.evidence import SIGNING_KEY, encode_evidence
+from coprocessor.attestation.report_data import ReportClaims
+from coprocessor.audit.records import Call, Event, Record
+from coprocessor.audit.replay import Replay, check_complete
+from coprocessor.audit.state import AuditState, Seat
+from coprocessor.crypto.hashing import keccak256
+from coprocessor.crypto.secp256k1 import PrivateKey
+from coprocessor.enclave import messages as m
+from coprocessor.headers.header import parse_header
+from coprocessor.protocol.genesis import compute_configuration_hash
+from coprocessor.protocol.links import Link, LinkKind, compute_genesis_head, compute_head
+from coprocessor.protocol.receipts import Receipt
+from coprocessor.protocol.statements import (
+    Admission,
+    Boundary,
+    GenesisRecord,
+    HandoverRecord,
+    HeldRecord,
+    InputKeyRecord,
+    MasterKeyRecord,
+    compute_members_hash,
+)
+from coprocessor.protocol.system import compute_program_id, compute_worker_id
+from coprocessor.values.identities import ClusterId, CodeHash, Digest, ProgramId, RuntimeId, StateRoot, WorkerId
+from coprocessor.values.network import CONTRACT_NAMES, Network
+from tests.enclave.committee import PHASE_BLOCKS, Committee
+from tests.enclave.cores import OPERATOR, attester
+from tests.support.fake_chain import CHAIN_ID, FakeChain, key
+
+__all__ = ["RUNTIME", "TestWorker", "World", "audit", "replay"]
+
+RUNTIME = RuntimeId(keccak256(b"runtime"))
+ZERO = bytes(32)
+
+
+@dataclass(frozen=True)
+class TestWorker:
+    """A worker whose keys the test knows."""
+
+    __test__ = False
+
+    number: int
+    worker: WorkerId
+    key: PrivateKey
+    operator: PrivateKey
+
+
+class World:
+    """A network from its genesis on; each act is an event in a block of its own."""
+
+    def __init__(self, members: int = 3, threshold: int = 2) -> None:
+        self.chain = FakeChain()
+        self.placed: dict[int, list[Event]] = {}
+        self.committee = Committee(self.chain, members, threshold)
+        self.heads: dict[ClusterId, list[Digest]] = {}
+        self.settled: dict[ClusterId, tuple[int, StateRoot, int]] = {}
+        self.epochs: dict[ClusterId, list[int]] = {}
+        self.handles: dict[ClusterId, int] = {}
+        self._found()
+
+    @property
+    def network(self) -> Network:
+        """As its description pins it."""
+        return Network(self.chain.configuration, self.chain.gatekeepers)
+
+    def records(self) -> list[Record]:
+        """The whole record."""
+        return [
+            Record(parse_header(raw), tuple(self.placed.get(number, ())))
+            for number, raw in enumerate(self.chain.headers)
+        ]
+
+    def place(self, what: str, call: tuple[str, dict[str, Any]] | None, at: int | None = None, /, **said: Any) -> None:
+        """An event in block ``at``, or in a new one."""
+        contract, event = what.split(".")
+        number = self.chain.mine() if at is None else at
+        made = None if call is None else Call(contract, *call)
+        self.placed.setdefault(number, []).append(Event(contract, event, said, made))
+
+    def address(self, contract: str) -> Any:
+        """Of a contract."""
+        return self.chain.configuration.contract(contract).address
+
+    # ---- gatekeepers
+
+    def _found(self) -> None:
+        for name in CONTRACT_NAMES[1:]:
+            self.place("Directory.Named", None, 0, name=name.encode().ljust(32, b"\0"), account=self.address(name))
+        self.place("Directory.Sealed", None, 0, count=len(CONTRACT_NAMES) - 1)
+        configuration = compute_configuration_hash(self.chain.configuration)
+        self.place("Registry.Configured", None, 0, configuration=configuration)
+        self.committee.hold_genesis()
+        seats = self._seats(self.committee.present, self.chain.gatekeepers)
+        threshold, genesis = self.committee.threshold, self.committee.network
+        record = GenesisRecord(genesis, threshold, compute_members_hash(seats))
+        arguments = {"signatures": self._signed(record, self.committee.present)}
+        opened = self.chain.number
+        said = {"genesis": genesis, "threshold": threshold, "members": [list(seat) for seat in seats]}
+        self.place("Gatekeeping.Initialized", ("initialize", arguments), opened, **said)
+        self.place("Gatekeeping.Opened", ("initialize", arguments), opened, session=genesis)
+        self.committee.run()
+        self._place_transcript()
+        self._complete(self.committee.present)
+        self.committee.record_members()
+
+    def _seats(self, places: Sequence[int], digests: Sequence[Digest]) -> tuple[Seat, ...]:
+        booted = [self.committee.booted[at] for at in places]
+        return tuple(
+            (OPERATOR, one.signer, one.sealing_key, digest)  # type: ignore[misc]
+            for one, digest in zip(booted, digests, strict=True)
+        )
+
+    def _signed(self, record: Any, places: Sequence[int]) -> list[bytes]:
+        digest = record.digest(CHAIN_ID, self.address("Gatekeeping"))
+        return [self.committee.cores[at]._state.keys.signing.sign(digest) for at in places]  # type: ignore[union-attr]
+
+    def _place_transcript(self) -> None:
+        for entry in self.committee.entries:
+            said = {"session": self.committee.session, "member": entry.member, "kind": entry.kind, "data": entry.data}
+            self.place("Gatekeeping.Transcript", None, entry.block_number, **said)
+
+    def _outcome(self, share_keys: Sequence[bytes]) -> MasterKeyRecord:
+        keys = keccak256(b"".join(share_keys))
+        return MasterKeyRecord(self.committee.session, keccak256(self.committee.master_key), keys)
+
+    def _complete(self, signing: Sequence[int]) -> None:
+        keys = list(self.committee.share_keys)
+        call = {"signatures": self._signed(self._outcome(keys), signing)}
+        said = {"genesis": self.committee.network, "master_key": self.committee.master_key, "share_keys": keys}
+        self.place("Gatekeeping.Completed", ("complete", call), self.chain.number, **said)
+
+    def refresh(self) -> None:
+        """New shares for the same gatekeepers."""
+        committee, everybody = self.committee, list(self.committee.present)
+        committee.propose(everybody, committee.threshold)
+        seats = self._seats(everybody, [Digest(committee.digests[at]) for at in everybody])
+        members = [list(seat) for seat in seats]
+        said = {"committee": 2, "threshold": committee.threshold, "members": members}
+        self.place("Gatekeeping.Proposed", None, self.chain.number - 1, **said)
+        session = committee.begin_handover(everybody[: committee.threshold])
+        agreed = {"signatures": self._signed(HandoverRecord(session), everybody[: committee.threshold])}
+        self.place("Gatekeeping.Opened", ("begin_handover", agreed), self.chain.number, session=session)
+        committee.run_handover()
+        self._place_transcript()
+        signatures = self._signed(self._outcome(committee.share_keys), everybody)
+        call = {"old_signatures": signatures, "new_signatures": signatures}
+        keys = list(committee.share_keys)
+        said = {"genesis": committee.network, "master_key": committee.master_key, "share_keys": keys}
+        self.place("Gatekeeping.Completed", ("hand_over", call), self.chain.number, **said)
+
+    # ---- workers
+
+    def admit(self, number: int, signing: PrivateKey | None = None, by: Sequence[int] | None = None) -> TestWorker:
+        """A worker with keys of the test's, admitted by real gatekeepers."""
+        signing, operator = signing or key(300 + number), key(200 + number)
+        chain, sealing = self.chain, keccak256(b"sealing" + bytes((number,)))
+        newest = chain.number
+        claims = ReportClaims(
+            compute_configuration_hash(chain.configuration),
+            self.address("Registry"),
+            operator.address,
+            signing.public_key,
+            sealing,
+            chain.block_hash(1),
+            chain.block_hash(newest),
+            newest,
+        )
+        quote = attester(b"worker" + bytes((number,))).quote(claims.compute(), chain.timestamp)
+        evidence = encode_evidence(quote.with_extra(SIGNING_KEY, signing.public_key))
+        first = (chain.block_hash(1), 1, newest, chain.block_hash(newest))
+        request = m.Admit(1, operator.address, signing.address, signing.public_key, sealing, evidence, *first)
+        signed = self.committee.ask_all(request, self.committee.present if by is None else by)
+        admission = Admission(*(getattr(signed[0], field.name) for field in fields(Admission)))
+        worker = compute_worker_id(operator.address, admission.platform)
+        call = {"signatures": [one.signature for one in signed]}
+        said = {"worker": worker, "operator": operator.address, "signer": signing.address, "evidence": evidence}
+        self.place("Registry.Admitted", ("admit", call), None, admission=list(astuple(admission)), **said)
+        return TestWorker(number, worker, signing, operator)
+
+    def distrust(self, subject: bytes) -> None:
+        """The guardian distrusts a vendor's root, a measurement or a platform, for good."""
+        self.place("Registry.Distrusted", None, None, subject=subject, until=2**256 - 1)
+
+    def revoke(self, worker: TestWorker) -> None:
+        """The guardian ends a worker."""
+        self.place("Registry.Revoked", None, None, worker=worker.worker, signer=worker.key.address, equivocation=False)
+
+    # ---- clusters
+
+    def create(self, name: bytes = b"cluster", quorum: int = 1) -> ClusterId:
+        """A cluster in its first epoch."""
+        cluster = ClusterId(keccak256(b"a " + name))
+        terms = {"quorum": quorum, "fast_quorum": quorum, "dispute_window": 0, "open": True, "runtime": RUNTIME}
+        self.place("Clusters.Created", None, None, cluster=cluster, owner=key(9).address, **terms)
+        self.heads[cluster], self.epochs[cluster], self.handles[cluster] = [], [], 0
+        self.settled[cluster] = (0, StateRoot(ZERO), 0)
+        self.raise_epoch(cluster)
+        return cluster
+
+    def join(self, cluster: ClusterId, worker: TestWorker) -> None:
+        """A worker becomes a member."""
+        epoch = len(self.epochs[cluster])
+        said = {"cluster": cluster, "worker": worker.worker, "operator": worker.operator.address, "epoch": epoch}
+        self.place("Clusters.Joined", None, None, **said)
+        self.link(cluster, LinkKind.MEMBER, b"joined", self.chain.number)
+
+    def remove(self, cluster: ClusterId, worker: TestWorker) -> None:
+        """A membership ends."""
+        epoch = len(self.epochs[cluster])
+        said = {"cluster": cluster, "worker": worker.worker, "operator": worker.operator.address, "epoch": epoch}
+        self.place("Clusters.Removed", None, None, **said)
+        self.link(cluster, LinkKind.MEMBER, b"left", self.chain.number)
+
+    def link(
+        self, cluster: ClusterId, kind: int = LinkKind.SUBMIT, payload: bytes = b"input", at: int | None = None
+    ) -> None:
+        """One more link."""
+        number, index = self.chain.mine() if at is None else at, len(self.heads[cluster])
+        header = parse_header(self.chain.headers[number])
+        said: dict[str, Any] = {
+            "index": index,
+            "kind": int(kind),
+            "origin": key(90).address,
+            "payer": key(90).address,
+            "item_count": int(kind < LinkKind.EPOCH),
+            "fuel_limit": 0,
+            "fee_limit": 0,
+        }
+        link = Link(
+            **said, block_number=number, timestamp=header.timestamp, prevrandao=header.prevrandao, payload=payload
+        )
+        before = compute_genesis_head(CHAIN_ID, self.address("Inbox"), cluster)
+        self.heads[cluster].append(compute_head(self.heads[cluster][-1] if index else before, link))
+        self.place("Inbox.Link", None, number, cluster=cluster, payload=payload, **said)
+
+    def raise_epoch(self, cluster: ClusterId) -> int:
+        """New keys from the next link on."""
+        number, start = self.chain.mine(), len(self.heads[cluster])
+        self.link(cluster, LinkKind.EPOCH, b"epoch", number)
+        self.epochs[cluster].append(start)
+        said = {"cluster": cluster, "epoch": len(self.epochs[cluster]), "link": start, "sender": key(9).address}
+        self.place("Clusters.EpochRaised", None, number, **said)
+        return len(self.epochs[cluster])
+
+    def settle(
+        self, cluster: ClusterId, to: int, by: Sequence[TestWorker], epoch: int | None = None, **changed: Any
+    ) -> None:
+        """A receipt up to ``to`` links, signed by some workers; ``changed`` fields are signed and sent all the same."""
+        first, root, number = self.settled[cluster]
+        block = self.chain.number
+        receipt = Receipt(
+            self.committee.network,
+            cluster,
+            epoch or len(self.epochs[cluster]),
+            RUNTIME,
+            first,
+            to,
+            self.heads[cluster][to - 1],
+            root,
+            StateRoot(keccak256(b"root" + bytes((to,)))),
+            keccak256(b"outputs" + bytes((to,))),
+            block,
+            self.chain.block_hash(block),
+        )
+        receipt = replace(receipt, **changed)
+        digest = receipt.digest(CHAIN_ID, self.address("Settlement"))
+        ordered = sorted(by, key=lambda one: one.key.address)
+        call = {"receipt": list(astuple(receipt)), "signatures": [one.key.sign(digest) for one in ordered]}
+        self.place(
+            "Settlement.Settled",
+            ("settle", call),
+            None,
+            cluster=cluster,
+            receipt_number=number,
+            first=receipt.first,
+            to=receipt.to,
+            new_root=receipt.new_root,
+            outputs_root=receipt.outputs_root,
+            signers=[one.worker for one in ordered],
+            final_block=self.chain.number,
+        )
+        self.settled[cluster] = (to, receipt.new_root, number + 1)
+
+    def close(self, cluster: ClusterId, by: Sequence[TestWorker], holder: PrivateKey) -> None:
+        """Closes all epochs but the present one, at the newest receipt."""
+        count, root, _ = self.settled[cluster]
+        epoch, checkpoint = len(self.epochs[cluster]), Digest(keccak256(b"checkpoint"))
+        network = self.committee.network
+        boundary = Boundary(network, cluster, epoch, count, self.heads[cluster][count - 1], root, checkpoint)
+        clusters = self.address("Clusters")
+        ordered = sorted(by, key=lambda one: one.key.address)
+        held = holder.sign(HeldRecord(network, cluster, checkpoint).digest(CHAIN_ID, clusters))
+        signatures = [one.key.sign(boundary.digest(CHAIN_ID, clusters)) for one in ordered]
+        self.place(
+            "Clusters.EpochsClosed",
+            ("close_epochs", {"signatures": signatures, "holders": [[0, ZERO, held]]}),
+            None,
+            cluster=cluster,
+            epoch=epoch,
+            count=count,
+            root=root,
+            checkpoint=checkpoint,
+            signers=[one.worker for one in ordered],
+            holders=[holder.address],
+        )
+
+    def instantiate(self, cluster: ClusterId, name: bytes) -> ProgramId:
+        """A program."""
+        code, salt, policy, owner = CodeHash(keccak256(name)), keccak256(b"salt"), Digest(ZERO), key(8).address
+        program = compute_program_id(CHAIN_ID, self.address("Programs"), owner, code, cluster, salt, policy)
+        handle, self.handles[cluster] = self.handles[cluster], self.handles[cluster] + 1
+        said = {"program": program, "cluster": cluster, "owner": owner, "code_hash": code, "handle": handle}
+        self.place("Programs.Instantiated", ("instantiate", {"salt": salt}), None, policy=policy, **said)
+        self.link(cluster, LinkKind.INSTANTIATE, name, self.chain.number)
+        return program
+
+    def input_key(self, cluster: ClusterId, program: ProgramId, by: Sequence[TestWorker]) -> None:
+        """The present epoch's input key of a program."""
+        epoch, public = len(self.epochs[cluster]), keccak256(b"input" + program)
+        record = InputKeyRecord(self.committee.network, cluster, program, epoch, public)
+        ordered = sorted(by, key=lambda one: one.key.address)
+        digest = record.digest(CHAIN_ID, self.address("Programs"))
+        call = {"signatures": [one.key.sign(digest) for one in ordered]}
+        signers = [one.worker for one in ordered]
+        said = {"program": program, "epoch": epoch, "key": public, "signers": signers}
+        self.place("Programs.InputKeyPublished", ("publish_input_key", call), None, **said)
+
+
+def replay(network: Network, records: Sequence[Record]) -> Replay:
+    """An audit of these records up to their end, without the storage at the end."""
+    found = Replay(AuditState(network, PHASE_BLOCKS))
+    for record in records:
+        found.take(record)
+    check_complete(found.state)
+    return found
+
+
+def audit(world: World) -> Replay:
+    """An audit of a world as it is."""
+    return replay(world.network, world.records())
