@@ -16,7 +16,7 @@ from coprocessor.protocol.system import compute_worker_id
 from coprocessor.sandbox.engine import Engine
 from coprocessor.sandbox.executor import Executor
 from coprocessor.sandbox.native_stack import run_on_guest_stack
-from coprocessor.values.identities import Address, Digest, RuntimeId, WorkerId
+from coprocessor.values.identities import Address, ClusterId, Digest, RuntimeId, WorkerId
 from tests.enclave.committee import Committee
 from tests.enclave.cores import (
     OPERATOR,
@@ -120,8 +120,16 @@ class Stage:
 class Worker:
     """A worker on a stage."""
 
-    def __init__(self, stage: Stage, engine: Engine, name: bytes = b"worker", runtime: RuntimeId = RUNTIME) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        engine: Engine,
+        name: bytes = b"worker",
+        runtime: RuntimeId = RUNTIME,
+        cluster: ClusterId = CLUSTER,
+    ) -> None:
         self.stage = stage
+        self.cluster = cluster
         self.machine = attester(name)
         self.port = InProcessPort(engine)
         self.core = WorkerCore(
@@ -136,7 +144,7 @@ class Worker:
                 simulated=True,
             )
         )
-        self.booted: m.Booted = ask(self.core, m.BootWorker(stage.chain.network_json(), OPERATOR, CLUSTER))
+        self.booted: m.Booted = ask(self.core, m.BootWorker(stage.chain.network_json(), OPERATOR, cluster))
         self.notices: list[Any] = []
         stage.sync(self.core)
 
@@ -153,7 +161,7 @@ class Worker:
         for field in _RECORDED:
             chain.set("Registry", layout.registry_worker(self.id, field), getattr(signed, field))
         chain.set("Registry", layout.registry_worker_of(Address(self.booted.signer)), self.id)
-        chain.set("Clusters", layout.cluster_member(CLUSTER, self.id), 1)
+        chain.set("Clusters", layout.cluster_member(self.cluster, self.id), 1)
         chain.mine()
 
     def recorded(self, field: str) -> int:
@@ -168,9 +176,9 @@ class Worker:
             *(("Registry", layout.registry_worker(self.id, field)) for field in fields),
             *(("Registry", slot) for slot in slots.policy(subjects, self.booted.signer)["Registry"]),
             ("Registry", layout.registry_worker_of(Address(self.booted.signer))),
-            ("Clusters", layout.cluster_member(CLUSTER, self.id)),
-            ("Clusters", layout.cluster_field(CLUSTER, "epoch")),
-            ("Clusters", layout.cluster_field(CLUSTER, "first_open")),
+            ("Clusters", layout.cluster_member(self.cluster, self.id)),
+            ("Clusters", layout.cluster_field(self.cluster, "epoch")),
+            ("Clusters", layout.cluster_field(self.cluster, "first_open")),
         )
 
     def request(self, epoch: int = 1, by: Sequence[int] | None = None) -> bytes:
@@ -202,10 +210,10 @@ class Worker:
         """New headers, the inbox's proof, new links; then work until nothing is left."""
         chain = self.stage.chain
         self.stage.sync(self.core)
-        ask(self.core, chain.inbox_proof())
+        ask(self.core, chain.inbox_proof(self.cluster))
         status = ask(self.core, m.GetStatus())
-        if status.buffered < len(chain.links):
-            ask(self.core, chain.links_message(status.buffered))
+        if status.buffered < len(chain.inboxes[self.cluster]):
+            ask(self.core, chain.links_message(status.buffered, self.cluster))
         self.work()
 
     def work(self) -> None:

@@ -78,15 +78,25 @@ class FakeChain:
         self.storage: dict[str, dict[bytes, int]] = {name: {} for name in CONTRACT_NAMES}
         self.headers: list[bytes] = []
         self.roots: list[tuple[HexaryTrie, dict[str, HexaryTrie]]] = []
-        self.links: list[Link] = []
         self.inbox = self.configuration.contract("Inbox").address
-        self.head = compute_genesis_head(CHAIN_ID, self.inbox, CLUSTER)
+        self.inboxes: dict[ClusterId, list[Link]] = {CLUSTER: []}
+        self.heads: dict[ClusterId, Digest] = {}
         self.mine()
 
     @property
     def number(self) -> int:
         """Of the newest block."""
         return len(self.headers) - 1
+
+    @property
+    def links(self) -> list[Link]:
+        """Of the cluster that most tests speak of."""
+        return self.inboxes[CLUSTER]
+
+    @property
+    def head(self) -> Digest:
+        """Of its inbox."""
+        return self._head(CLUSTER)
 
     @property
     def timestamp(self) -> int:
@@ -105,13 +115,13 @@ class FakeChain:
         """Writes a slot; it counts from the next block on."""
         self.storage[contract][slot] = value if isinstance(value, int) else int.from_bytes(value, "big")
 
-    def append(self, kind: int, payload: bytes, **fields: object) -> Link:
+    def append(self, kind: int, payload: bytes, cluster: ClusterId = CLUSTER, **fields: object) -> Link:
         """A link in the block that is mined next."""
-        number = self.number + 1
+        number, links = self.number + 1, self.inboxes.setdefault(cluster, [])
         values = {"item_count": 0, "fuel_limit": 0, "fee_limit": 0, "origin": key(90).address, "payer": key(90).address}
         values.update(fields)  # type: ignore[arg-type]
         link = Link(
-            index=len(self.links),
+            index=len(links),
             kind=kind,
             block_number=number,
             timestamp=GENESIS_TIME + 12 * number,
@@ -119,19 +129,19 @@ class FakeChain:
             payload=payload,
             **values,  # type: ignore[arg-type]
         )
-        self.links.append(link)
-        self.head = compute_head(self.head, link)
-        self.set("Inbox", layout.inbox_head(CLUSTER), self.head)
-        self.set("Inbox", layout.inbox_count(CLUSTER), len(self.links))
+        links.append(link)
+        self.heads[cluster] = compute_head(self._head(cluster), link)
+        self.set("Inbox", layout.inbox_head(cluster), self.heads[cluster])
+        self.set("Inbox", layout.inbox_count(cluster), len(links))
         return link
 
-    def append_epoch(self, runtime: bytes, epoch: int = 1) -> Link:
+    def append_epoch(self, runtime: bytes, epoch: int = 1, cluster: ClusterId = CLUSTER) -> Link:
         """The link that begins an epoch."""
         payload = abi.encode(["uint256", "bytes32", "uint256", "uint256"], [epoch, runtime, 1, 1])
-        self.set("Clusters", layout.cluster_field(CLUSTER, "epoch"), epoch)
+        self.set("Clusters", layout.cluster_field(cluster, "epoch"), epoch)
         if epoch == 1:
-            self.set("Clusters", layout.cluster_field(CLUSTER, "first_open"), 1)
-        return self.append(LinkKind.EPOCH, payload)
+            self.set("Clusters", layout.cluster_field(cluster, "first_open"), 1)
+        return self.append(LinkKind.EPOCH, payload, cluster)
 
     def mine(self) -> int:
         """A block over the present storage; returns its number."""
@@ -174,13 +184,16 @@ class FakeChain:
             accounts.append(m.AccountProof(name, nodes, proven))
         return m.ChainProof(number, tuple(accounts))
 
-    def inbox_proof(self) -> m.ChainProof:
+    def inbox_proof(self, cluster: ClusterId = CLUSTER) -> m.ChainProof:
         """Head and count of the cluster's inbox."""
-        return self.proof(("Inbox", layout.inbox_head(CLUSTER)), ("Inbox", layout.inbox_count(CLUSTER)))
+        return self.proof(("Inbox", layout.inbox_head(cluster)), ("Inbox", layout.inbox_count(cluster)))
 
-    def links_message(self, first: int = 0) -> m.Links:
+    def links_message(self, first: int = 0, cluster: ClusterId = CLUSTER) -> m.Links:
         """All links from ``first`` on."""
-        return m.Links(tuple(link_data(link) for link in self.links[first:]))
+        return m.Links(tuple(link_data(link) for link in self.inboxes[cluster][first:]))
+
+    def _head(self, cluster: ClusterId) -> Digest:
+        return self.heads.get(cluster) or compute_genesis_head(CHAIN_ID, self.inbox, cluster)
 
     def _storage_trie(self, name: str) -> HexaryTrie:
         trie = HexaryTrie({})
