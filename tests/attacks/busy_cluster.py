@@ -147,7 +147,7 @@ class BusyCluster:
             answer = decode_response(one.partial)
             info = _seal_context(asked, answer.index)
             at = (self.id, epoch)
-            self.objects.append(hpke("partial", at, (), asked.sealing_key, answer.sealed, info, answer.index))
+            self.objects.append(hpke("partial", at, (), asked.answer_key, answer.sealed, info, answer.index))
         worker.hand_over(tuple(one.partial for one in released), epoch)
 
     def key_of(self, subject: bytes, epoch: int | None = None) -> bytes:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import pytest
 
-from coprocessor.enclave import epochs
+from coprocessor.crypto.hpke import SealingKey
+from coprocessor.enclave import cluster_keys, epochs
 from coprocessor.enclave.key_release import KeyReleases
 from coprocessor.enclave.memory import collect_memory
 from coprocessor.sandbox.engine import Engine
@@ -127,3 +128,33 @@ def test_with_the_new_keys_given_to_whoever_asks_it_reads_on(
     thief = leak.thief(*memory)
     kinds = {one.kind for one in leak.after() if one in thief.opened and one.epoch == 2}
     assert kinds >= set(OF_THE_CLUSTER)
+
+def test_a_closed_epoch_is_gone_from_memory(engine: Engine) -> None:
+    """Who breaks in after the closing reads nothing of before (PROTOCOL 8.4)."""
+    leak = Leak(engine)
+    leak.cluster.raise_epoch()
+    leak.end()
+    thief = thief_of(leak.stage, leak.cluster)
+    thief.search(collect_memory(leak.leaking.core))
+    thief.tell(leak.cluster)
+    assert thief.epochs(leak.cluster.id, "input") == thief.epochs(leak.cluster.id, "state") == {2}
+    assert thief.epochs(leak.cluster.id, "code") == thief.epochs(leak.cluster.id, "init") == {2}
+
+
+def test_with_answer_keys_kept_a_closed_epoch_comes_back(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The defence that is switched off: parts are sealed to a key that is forgotten with its request. A host that kept
+    the parts opens them once it breaks the enclave."""
+    kept: list[SealingKey] = []
+
+    def keep(secret: bytes) -> SealingKey:
+        kept.append(SealingKey(secret))
+        return kept[-1]
+
+    monkeypatch.setattr(cluster_keys, "SealingKey", keep)
+    leak = Leak(engine)
+    leak.cluster.raise_epoch()
+    leak.end()
+    thief = thief_of(leak.stage, leak.cluster)
+    thief.search(collect_memory([leak.leaking.core, kept]))
+    thief.tell(leak.cluster)
+    assert thief.epochs(leak.cluster.id, "input") == {1, 2}

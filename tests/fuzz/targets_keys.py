@@ -34,7 +34,7 @@ from coprocessor.keys.tickets import decode_signed_ticket, encode_signed_ticket,
 from coprocessor.keys.transcript import Entry, Speaker, read_transcript, sign_message
 from tests.fuzz.target import REFUSED, Target, Unsound
 from tests.keys.ceremony import IDENTITY, NETWORK, Ceremony, fresh_members, fresh_session, shared_key
-from tests.keys.test_tickets_and_release import ADDRESSES, KEEPERS, SEALING, WORKER_KEY, request, signed
+from tests.keys.test_tickets_and_release import ADDRESSES, ANSWER, KEEPERS, WORKER_KEY, request, signed
 from tests.support.byte_mutation import join_parts, split_parts
 
 _SEAL_KEY = sha256(b"seal key")
@@ -167,7 +167,7 @@ def _asked() -> KeyRequest:
 
 
 def _response(data: bytes) -> None:
-    open_response(_asked(), decode_response(data), SEALING, KEEPERS[0].address)
+    open_response(_asked(), decode_response(data), ANSWER, KEEPERS[0].address)
 
 
 @cache

@@ -46,7 +46,8 @@ ADDRESSES = [keeper.address for keeper in KEEPERS]
 TICKET = Ticket(NETWORK, sha256(b"nonce"), 17, sha256(b"block"), insecure=True)
 SHARES = shared_key(2, 3)
 WORKER, WORKER_KEY = WorkerId(sha256(b"worker")), PrivateKey(sha256(b"worker key"))
-SEALING = SealingKey(sha256(b"sealing"))
+SEALING, ANSWER = SealingKey(sha256(b"sealing")), SealingKey(sha256(b"answer"))
+SEALING_KEYS = (SEALING.public_key, ANSWER.public_key)
 
 
 def signed(*signers: PrivateKey, ticket: Ticket = TICKET) -> SignedTicket:
@@ -54,7 +55,7 @@ def signed(*signers: PrivateKey, ticket: Ticket = TICKET) -> SignedTicket:
 
 
 def request() -> KeyRequest:
-    return build_request(IDENTITY, WORKER, SEALING.public_key, signed(*KEEPERS[:2]), WORKER_KEY)
+    return build_request(IDENTITY, WORKER, SEALING_KEYS, signed(*KEEPERS[:2]), WORKER_KEY)
 
 
 def test_a_ticket_needs_distinct_members() -> None:
@@ -119,7 +120,7 @@ def test_the_largest_messages_fit_their_limits() -> None:
     ticket = dataclasses.replace(TICKET, block_number=2**64 - 1)
     full = SignedTicket(ticket, (sign_ticket(ticket, KEEPERS[0]),) * MAX_MEMBERS)
     identity = dataclasses.replace(IDENTITY, epoch=2**64 - 1)
-    asked = build_request(identity, WORKER, SEALING.public_key, full, WORKER_KEY)
+    asked = build_request(identity, WORKER, SEALING_KEYS, full, WORKER_KEY)
     assert len(encode_request(asked)) <= MAX_REQUEST_LENGTH
     assert len(encode_response(answer_request(asked, SHARES[1], KEEPERS[0]))) <= MAX_RESPONSE_LENGTH
     assert decode_request(encode_request(asked)) == asked
@@ -157,6 +158,7 @@ def test_a_request_binds_each_field_to_the_workers_key() -> None:
         {"identity": dataclasses.replace(IDENTITY, cluster=ClusterId(other))},
         {"worker": WorkerId(other)},
         {"sealing_key": bytes(other)},
+        {"answer_key": bytes(other)},
         {"ticket": signed(*KEEPERS, ticket=dataclasses.replace(TICKET, nonce=Digest(other)))},
     ):
         with pytest.raises(EvidenceRefused) as caught:
@@ -170,7 +172,7 @@ def test_a_ticket_of_another_network_is_refused() -> None:
     for change in ({"network": NetworkId(sha256(b"other"))}, {"insecure": False}):
         foreign = signed(*KEEPERS, ticket=dataclasses.replace(TICKET, **change))
         with pytest.raises(EvidenceRefused) as caught:
-            build_request(IDENTITY, WORKER, SEALING.public_key, foreign, WORKER_KEY)
+            build_request(IDENTITY, WORKER, SEALING_KEYS, foreign, WORKER_KEY)
         assert caught.value.code == "release.foreign_ticket"
 
 
@@ -180,7 +182,7 @@ def test_released_parts_open_for_the_worker_and_combine() -> None:
     parts = []
     for index in (1, 3):
         answer = answer_request(asked, SHARES[index], KEEPERS[index - 1])
-        parts.append(open_response(asked, answer, SEALING, ADDRESSES[index - 1]))
+        parts.append(open_response(asked, answer, ANSWER, ADDRESSES[index - 1]))
         verify_partial(parts[-1], committee, IDENTITY)
     assert combine_partials(committee, IDENTITY, parts).signed == (1, 3)
 
@@ -188,12 +190,12 @@ def test_released_parts_open_for_the_worker_and_combine() -> None:
 def test_a_response_is_worthless_elsewhere() -> None:
     asked = request()
     answer = answer_request(asked, SHARES[1], KEEPERS[0])
-    again = build_request(dataclasses.replace(IDENTITY, epoch=4), WORKER, SEALING.public_key, asked.ticket, WORKER_KEY)
-    other = SealingKey(sha256(b"other"))
+    again = build_request(dataclasses.replace(IDENTITY, epoch=4), WORKER, SEALING_KEYS, asked.ticket, WORKER_KEY)
+    other = SEALING  # the attested key, which outlives the request, opens nothing
     resigned = dataclasses.replace(answer, index=2)
     for code, case in {
-        "release.foreign_response": (again, answer, SEALING, ADDRESSES[0]),
-        "release.not_the_gatekeeper": (asked, answer, SEALING, ADDRESSES[1]),
+        "release.foreign_response": (again, answer, ANSWER, ADDRESSES[0]),
+        "release.not_the_gatekeeper": (asked, answer, ANSWER, ADDRESSES[1]),
         "hpke.open": (asked, answer, other, ADDRESSES[0]),
     }.items():
         with pytest.raises(EvidenceRefused) as caught:
@@ -201,7 +203,7 @@ def test_a_response_is_worthless_elsewhere() -> None:
         assert caught.value.code == code
     for changed in (resigned, dataclasses.replace(answer, sealed=bytes(96))):
         with pytest.raises(EvidenceRefused):
-            open_response(asked, changed, SEALING, ADDRESSES[0])
+            open_response(asked, changed, ANSWER, ADDRESSES[0])
 
 
 def test_message_shapes_are_checked() -> None:
@@ -209,6 +211,7 @@ def test_message_shapes_are_checked() -> None:
     answer = answer_request(asked, SHARES[1], KEEPERS[0])
     for message, change in (
         (asked, {"sealing_key": b"short"}),
+        (asked, {"answer_key": b"short"}),
         (asked, {"signature": b"short"}),
         (asked, {"worker": b"short"}),
         (answer, {"sealed": b"short"}),

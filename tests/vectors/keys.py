@@ -50,7 +50,8 @@ SHARES = {at: KeyShare(at, POLYNOMIAL.evaluate(at), COMMITTEE) for at in (1, 2, 
 IDENTITY = world.CLUSTER_KEYS.identity
 GATEKEEPERS = [world.secret(f"gatekeeper {at}") for at in (1, 2, 3)]
 TICKET = Ticket(world.NETWORK_ID, keccak256(b"nonce"), world.BLOCK_NUMBER, world.header().hash, True)
-SEALING = SealingKey(keccak256(b"sealing key of the worker"))
+SEALING, ANSWER = (SealingKey(keccak256(name + b" key of the worker")) for name in (b"sealing", b"answer"))
+SEALING_KEYS = (SEALING.public_key, ANSWER.public_key)
 
 
 def _identity(given: Mapping[str, Any]) -> ClusterIdentity:
@@ -134,7 +135,7 @@ def _request(given: Mapping[str, Any]) -> dict[str, Any]:
 def _response(given: Mapping[str, Any]) -> dict[str, Any]:
     request, response = decode_request(raw(given["request"])), decode_response(raw(given["response"]))
     assert encode_response(response) == raw(given["response"])
-    key = SealingKey(raw(given["sealing_secret"]))
+    key = SealingKey(raw(given["answer_secret"]))
     partial = open_response(request, response, key, Address(raw(given["gatekeeper"])))
     return {"index": partial.index, "partial": partial.signature}
 
@@ -197,19 +198,19 @@ def _release_cases() -> list[Case]:
     ticket = committee | {"ticket": encode_signed_ticket(signed)}
     twice = encode_signed_ticket(SignedTicket(TICKET, (signatures[0], signatures[0])))
     worker, enclave = WorkerId(world.WORKERS[0]), world.SIGNERS[0]
-    request = build_request(IDENTITY, worker, SEALING.public_key, signed, enclave)
+    request = build_request(IDENTITY, worker, SEALING_KEYS, signed, enclave)
     asking = {"request": encode_request(request), "signer": enclave.address}
     elsewhere = SignedTicket(Ticket(NetworkId(bytes(32)), *_ticket_rest()), ())
-    parts = [IDENTITY.network, IDENTITY.cluster, IDENTITY.epoch, True, worker, SEALING.public_key]
+    parts = [IDENTITY.network, IDENTITY.cluster, IDENTITY.epoch, True, worker, *SEALING_KEYS]
     foreign = cbor.dumps([*parts, encode_signed_ticket(elsewhere), request.signature])
     response = _respond(request, 1)
     answer = {
         "request": asking["request"],
         "response": encode_response(response),
-        "sealing_secret": SEALING.secret,
+        "answer_secret": ANSWER.secret,
         "gatekeeper": GATEKEEPERS[0].address,
     }
-    other = build_request(IDENTITY, WorkerId(world.WORKERS[1]), SEALING.public_key, signed, enclave)
+    other = build_request(IDENTITY, WorkerId(world.WORKERS[1]), SEALING_KEYS, signed, enclave)
     return [
         Case("a ticket of two gatekeepers", "2.4", "ticket", ticket),
         Case("a ticket that one signed twice", "2.4", "ticket", ticket | {"ticket": twice}, "ticket.threshold"),
@@ -227,7 +228,7 @@ def _release_cases() -> list[Case]:
         Case("signed by another gatekeeper", "8.2", "response",
              answer | {"gatekeeper": GATEKEEPERS[1].address}, "release.not_the_gatekeeper"),
         Case("sealed to another key", "8.2", "response",
-             answer | {"sealing_secret": keccak256(b"another")}, "hpke.open"),
+             answer | {"answer_secret": SEALING.secret}, "hpke.open"),
         Case("a response that is none", "8.2", "response", answer | {"response": b"\x80"}, "release.malformed"),
     ]
 
@@ -240,7 +241,7 @@ def _respond(request: KeyRequest, index: int) -> KeyResponse:
     """A gatekeeper's answer with a named ephemeral key."""
     part = sign_partial(SHARES[index], request.identity).signature
     info = request.identity.context(Label.SEALED_PARTIAL, request.digest, bytes((index,)))
-    sealed = world.hpke_seal(part, request.sealing_key, info, "partial")
+    sealed = world.hpke_seal(part, request.answer_key, info, "partial")
     context = Label.RELEASE_REQUEST.context(b"", b"response", request.digest, bytes((index,)), sealed)
     return KeyResponse(request.digest, index, sealed, GATEKEEPERS[index - 1].sign(keccak256(context)))
 

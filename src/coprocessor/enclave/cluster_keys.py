@@ -1,7 +1,7 @@
 """How a worker's enclave comes to the keys of an epoch: nonce, tickets, request, partials (PROTOCOL 2.4, 8.2).
 
 All that it believes of the gatekeepers stands in proven slots of ``Gatekeeping``: their signing keys, the threshold,
-the hash of the master public key.
+the hash of the master public key. Parts are sealed to a key that is made for one request and forgotten with it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from coprocessor.crypto.bls import check_public_key
 from coprocessor.crypto.hashing import keccak256
+from coprocessor.crypto.hpke import KEY_LENGTH, SealingKey
 from coprocessor.enclave.chain_view import ChainView
 from coprocessor.enclave.identity import EnclaveKeys, Entropy
 from coprocessor.keys.derivation import ClusterKeys, derive_cluster_keys
@@ -57,11 +58,12 @@ class ClusterKeyAcquisition:
         self._entropy = entropy
         self._nonce: Digest | None = None
         self._request: KeyRequest | None = None
+        self._answer: SealingKey | None = None
 
     def make_nonce(self) -> Digest:
         """A fresh nonce; an earlier one is forgotten."""
         self._nonce = Digest(self._entropy(32))
-        self._request = None
+        self._request = self._answer = None
         return self._nonce
 
     def make_request(self, view: ChainView, worker: WorkerId, epoch: int, tickets: Sequence[bytes]) -> bytes:
@@ -90,7 +92,9 @@ class ClusterKeyAcquisition:
         verify_ticket(ticket, gatekeepers, threshold)
         identity = ClusterIdentity(self._network, self._cluster, epoch, self._insecure)
         self._nonce = None
-        self._request = build_request(identity, worker, self._keys.sealing.public_key, ticket, self._keys.signing)
+        self._answer = SealingKey(self._entropy(KEY_LENGTH))
+        sealing_keys = (self._keys.sealing.public_key, self._answer.public_key)
+        self._request = build_request(identity, worker, sealing_keys, ticket, self._keys.signing)
         return encode_request(self._request)
 
     def combine(
@@ -103,7 +107,7 @@ class ClusterKeyAcquisition:
             EvidenceRefused: keys that are not the chain's, or ``keys.not_enough_partials``: fewer than t usable ones.
                 The request stays open: further parts can be given with those that came.
         """
-        if self._request is None:
+        if self._request is None or self._answer is None:
             raise CallerMisuse("keys.no_request", "partials came before a request", next="ask with tickets first")
         threshold, gatekeepers = proven_gatekeepers(view)
         if keccak256(master_key) != view.digest("Gatekeeping", layout.gatekeeping_master_key_hash()):
@@ -115,21 +119,21 @@ class ClusterKeyAcquisition:
         held = [(index, key) for index, key in enumerate(share_keys, start=1) if key != NO_SHARE]
         shares = tuple((index, check_public_key(key)) for index, key in held)
         committee = CommitteeKeys(threshold, check_public_key(master_key), shares)
-        opened = [self._open(self._request, encoded, gatekeepers) for encoded in responses]
+        opened = [self._open(self._request, self._answer, encoded, gatekeepers) for encoded in responses]
         identity = self._request.identity
         combined = combine_partials(committee, identity, [partial for partial in opened if partial is not None])
-        self._request = None
+        self._request = self._answer = None
         return derive_cluster_keys(combined.signature, identity, committee.group), combined.culprits
 
     def _open(
-        self, request: KeyRequest, encoded: bytes, gatekeepers: Sequence[Address]
+        self, request: KeyRequest, answer_key: SealingKey, encoded: bytes, gatekeepers: Sequence[Address]
     ) -> PartialSignature | None:
         """One gatekeeper's part, or None: what cannot be opened must not spoil the parts of the others."""
         try:
             response = decode_response(encoded)
             if not 1 <= response.index <= len(gatekeepers):
                 return None
-            return open_response(request, response, self._keys.sealing, gatekeepers[response.index - 1])
+            return open_response(request, response, answer_key, gatekeepers[response.index - 1])
         except CoprocessorError:
             return None
 

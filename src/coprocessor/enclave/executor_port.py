@@ -117,6 +117,11 @@ class Executor:
             self._programs[program.origin.program] = program
             self._ask(program.secrets_request(), Done)
 
+    def forget_epochs_before(self, epoch: int) -> None:
+        """Erases older keys of every program (PROTOCOL 8.4); a new executor is fed with present ones anyway."""
+        for name, program in self._programs.items():
+            self._programs[name] = program.without_epochs_before(epoch)
+
     def unload(self, program: ProgramId) -> None:
         """Forgets a program that died: no other can call it, here or where a checkpoint left it out."""
         self._programs.pop(program, None)

@@ -241,6 +241,7 @@ class _Cluster:
         if self._epochs.erase(self._first_open(), self._executed_time):
             oldest = self._epochs.oldest_held
             self._programs.change(lambda program: program.without_epochs_before(oldest))
+            self._executor.forget_epochs_before(oldest)
 
     def _compare_settled(self, count: int, root: bytes) -> None:
         try:

@@ -2,10 +2,11 @@
 
 Rules:
 
-1. A request binds network, cluster, epoch, worker, sealing key and ticket, and is signed with the worker's attested
-   signing key; a response repeats the digest of the request (PROTOCOL 8.2).
-2. A part is sealed by HPKE to the sealing key, under a context of the request's digest and the gatekeeper's index:
-   nobody but that enclave opens it, and nowhere else.
+1. A request binds network, cluster, epoch, worker, sealing key, answer key and ticket, and is signed with the worker's
+   attested signing key; a response repeats the digest of the request (PROTOCOL 8.2).
+2. A part is sealed by HPKE to the answer key, under a context of the request's digest and the gatekeeper's index:
+   nobody but that enclave opens it, and nowhere else. The answer key is made for one request and forgotten with it:
+   whoever keeps sealed parts and breaks the enclave later learns no epoch that it has erased (PROTOCOL 8.4).
 3. A response is signed by the gatekeeper, so that a wrong part is a proof of its maker.
 
 Before it answers, a gatekeeper MUST check on its own finalised chain that the worker is a current, unrevoked member
@@ -65,7 +66,9 @@ class KeyRequest:
     Args:
         identity: network, cluster and epoch whose key is asked for.
         worker: 32 bytes, the admitted worker.
-        sealing_key: 32 bytes, its attested X25519 public key.
+        sealing_key: 32 bytes, its attested X25519 public key; names the admission.
+        answer_key: 32 bytes, the X25519 public key that answers are sealed to; MUST be fresh, and its secret forgotten
+            once the parts are combined.
         ticket: a ticket with the worker's own nonce.
         signature: 65 bytes by its attested signing key over ``digest``.
     """
@@ -73,13 +76,14 @@ class KeyRequest:
     identity: ClusterIdentity
     worker: WorkerId
     sealing_key: bytes
+    answer_key: bytes
     ticket: SignedTicket
     signature: bytes
 
     def __post_init__(self) -> None:
         checked_digest(self.worker, "worker")
-        if len(self.sealing_key) != KEY_LENGTH:
-            raise MalformedInput("release.sealing_key", f"a sealing key has {KEY_LENGTH} bytes")
+        if len(self.sealing_key) != KEY_LENGTH or len(self.answer_key) != KEY_LENGTH:
+            raise MalformedInput("release.sealing_key", f"sealing key and answer key have {KEY_LENGTH} bytes each")
         if len(self.signature) != SIGNATURE_LENGTH:
             raise MalformedInput("release.signature", f"a signature has {SIGNATURE_LENGTH} bytes")
         ticket = self.ticket.ticket
@@ -89,7 +93,9 @@ class KeyRequest:
     @property
     def digest(self) -> Digest:
         """32 bytes: what the worker signs, and what a response answers."""
-        return _request_digest(self.identity, self.worker, self.sealing_key, self.ticket.ticket.digest)
+        return _request_digest(
+            self.identity, self.worker, (self.sealing_key, self.answer_key), self.ticket.ticket.digest
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +122,26 @@ class KeyResponse:
 
 
 def build_request(
-    identity: ClusterIdentity, worker: WorkerId, sealing_key: bytes, ticket: SignedTicket, signing_key: PrivateKey
+    identity: ClusterIdentity,
+    worker: WorkerId,
+    sealing_keys: tuple[bytes, bytes],
+    ticket: SignedTicket,
+    signing_key: PrivateKey,
 ) -> KeyRequest:
-    """A signed request. Raises MalformedInput or EvidenceRefused where the parts do not belong together."""
-    digest = _request_digest(identity, worker, sealing_key, ticket.ticket.digest)
-    return KeyRequest(identity, worker, sealing_key, ticket, signing_key.sign(digest))
+    """A signed request.
+
+    Args:
+        identity: whose key is wanted.
+        worker: 32 bytes.
+        sealing_keys: the attested sealing key and the fresh answer key, 32 bytes each.
+        ticket: of the gatekeepers.
+        signing_key: the attested one.
+
+    Raises:
+        MalformedInput, EvidenceRefused: the parts do not belong together.
+    """
+    digest = _request_digest(identity, worker, sealing_keys, ticket.ticket.digest)
+    return KeyRequest(identity, worker, *sealing_keys, ticket, signing_key.sign(digest))
 
 
 def verify_request(request: KeyRequest, signing_address: Address) -> None:
@@ -140,20 +161,20 @@ def verify_request(request: KeyRequest, signing_address: Address) -> None:
 def answer_request(request: KeyRequest, share: KeyShare, signing_key: PrivateKey) -> KeyResponse:
     """The gatekeeper's answer to a request whose checks have all passed."""
     partial = sign_partial(share, request.identity)
-    sealed = seal(partial.signature, request.sealing_key, _seal_context(request, share.index))
+    sealed = seal(partial.signature, request.answer_key, _seal_context(request, share.index))
     signature = signing_key.sign(_response_digest(request.digest, share.index, sealed))
     return KeyResponse(request.digest, share.index, sealed, signature)
 
 
 def open_response(
-    request: KeyRequest, response: KeyResponse, sealing_key: SealingKey, gatekeeper: Address
+    request: KeyRequest, response: KeyResponse, answer_key: SealingKey, gatekeeper: Address
 ) -> PartialSignature:
     """The gatekeeper's part; whether it is right, ``combine_partials`` finds out.
 
     Args:
         request: what was asked.
         response: the answer.
-        sealing_key: the worker's secret.
+        answer_key: the secret that the worker made for the request.
         gatekeeper: signing address of the member with the response's index.
 
     Raises:
@@ -168,7 +189,7 @@ def open_response(
             f"the response is not signed by gatekeeper {response.index}",
             f"expected 0x{gatekeeper.hex()}",
         )
-    part = sealing_key.open(response.sealed, _seal_context(request, response.index))
+    part = answer_key.open(response.sealed, _seal_context(request, response.index))
     return PartialSignature(response.index, BlsSignature(G1Element(part)))
 
 
@@ -176,7 +197,9 @@ def encode_request(request: KeyRequest) -> bytes:
     """Deterministic CBOR; at most ``MAX_REQUEST_LENGTH`` bytes."""
     identity, ticket = request.identity, encode_signed_ticket(request.ticket)
     head = [identity.network, identity.cluster, identity.epoch, identity.insecure]
-    return cbor.dumps([*head, request.worker, request.sealing_key, ticket, request.signature])
+    return cbor.dumps(
+        [*head, request.worker, request.sealing_key, request.answer_key, ticket, request.signature]
+    )
 
 
 def decode_request(data: bytes) -> KeyRequest:
@@ -189,11 +212,12 @@ def decode_request(data: bytes) -> KeyRequest:
             bool(insecure),
             bytes(worker),
             bytes(key),
+            bytes(answer_key),
             bytes(ticket),
             bytes(signature),
         ]:
             identity = ClusterIdentity(NetworkId(network), ClusterId(cluster), epoch, insecure)
-            return KeyRequest(identity, WorkerId(worker), key, decode_signed_ticket(ticket), signature)
+            return KeyRequest(identity, WorkerId(worker), key, answer_key, decode_signed_ticket(ticket), signature)
     raise _malformed("request")
 
 
@@ -210,8 +234,10 @@ def decode_response(data: bytes) -> KeyResponse:
     raise _malformed("response")
 
 
-def _request_digest(identity: ClusterIdentity, worker: bytes, sealing_key: bytes, ticket: bytes) -> Digest:
-    return keccak256(identity.context(Label.RELEASE_REQUEST, b"request", worker, sealing_key, ticket))
+def _request_digest(
+    identity: ClusterIdentity, worker: bytes, sealing_keys: tuple[bytes, bytes], ticket: bytes
+) -> Digest:
+    return keccak256(identity.context(Label.RELEASE_REQUEST, b"request", worker, *sealing_keys, ticket))
 
 
 def _response_digest(request: bytes, index: int, sealed: bytes) -> Digest:
