@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from coprocessor.attestation.evidence import decode_evidence
 from coprocessor.attestation.verify import verify_evidence
+from coprocessor.codec import cbor
+from coprocessor.crypto.bls import check_public_key
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.enclave import messages as m
 from coprocessor.enclave.gatekeeper import GatekeeperCore, GatekeeperSurroundings
+from coprocessor.host import slots as host_slots
+from coprocessor.keys.pads import read_record
+from coprocessor.keys.shares import CommitteeKeys
 from coprocessor.keys.transcript import CLOSING, Entry, Phase, compute_transcript_head
 from coprocessor.protocol import layout
+from coprocessor.protocol.statements import NO_SHARE
 from coprocessor.values.identities import Digest, NetworkId
 from tests.enclave.cores import OPERATOR, admit_request, ask, attester, counted_entropy, platform_of, policy_proof
 from tests.support.fake_chain import FakeChain
@@ -34,6 +41,14 @@ class Committee:
         self.threshold = threshold
         self.machines = [attester(b"gatekeeper" + bytes((at,))) for at in range(members)]
         self.sealed = [b""] * members
+        self.hoard: list[tuple[int, bytes]] = []
+        """Every blob that was ever sealed, with the machine's position."""
+        self.traffic: list[tuple[int, int, bytes]] = []
+        """Every offer that hosts carried: giver, holder, bytes."""
+        self.memory_keys: set[bytes] = set()
+        """Every key that a gatekeeper has shown as its memory's."""
+        self.committees: list[CommitteeKeys] = []
+        """Public keys of every committee so far."""
         self.starts = 0
         self.entries: list[Entry] = []
         self.session = Digest(bytes(32))
@@ -74,6 +89,12 @@ class Committee:
         ask(core, self.chain.headers_message())
         return core, booted
 
+    def keep(self, at: int, sealed: bytes) -> None:
+        """What a host makes durable."""
+        if sealed:
+            self.sealed[at] = sealed
+            self.hoard.append((at, sealed))
+
     def crash(self, at: int) -> None:
         """The enclave ends; another begins with what the host made durable."""
         self.cores[at], self.booted[at] = self._start(at)
@@ -100,8 +121,98 @@ class Committee:
         core, booted = self._start(at)
         self.cores.append(core)
         self.booted.append(booted)
-        self.sealed[at] = ask(core, m.SealKeys()).sealed
+        self.keep(at, ask(core, m.SealKeys()).sealed)
         return at
+
+    # ---- pads (PROTOCOL 9.5)
+
+    @property
+    def has_pads(self) -> bool:
+        """Whether shares rest under pads of the others' memories."""
+        return self.chain.configuration.custodian.kind != "file"
+
+    def presence(self, at: int) -> m.Admit:
+        """A gatekeeper's fresh evidence over its memory's key."""
+        core = self.cores[at]
+        ask(core, self.chain.headers_message())
+        claims = core.memory_claims()
+        self.memory_keys.add(claims.sealing_key)
+        shown = SimpleNamespace(claims=core.memory_claims, chain_time=core.chain_time)
+        names = replace(self.booted[at], sealing_key=claims.sealing_key, signing_key=claims.signing_key)
+        names = replace(names, signer=claims.signer)
+        return admit_request(shown, self.machines[at], names, self.chain, role=2)
+
+    def prove_members(self, at: int) -> GatekeeperCore:
+        """A core that knows the newest block, who the members are there, and whom the network distrusts."""
+        core, chain = self.cores[at], self.chain
+        ask(core, chain.headers_message())
+        storage = chain.storage["Gatekeeping"]
+        count, following = layout.gatekeeping_member_count(), layout.gatekeeping_next("count")
+        slots = [count, following]
+        slots += [layout.gatekeeping_member(number, "signer") for number in range(storage.get(count, 0))]
+        slots += [layout.gatekeeping_next_member(number, "signer") for number in range(storage.get(following, 0))]
+        wanted = [("Gatekeeping", slot) for slot in slots]
+        for machine in self.machines:
+            verdict = verify_evidence(machine.quote(bytes(64), chain.timestamp), chain.timestamp)
+            subjects = verdict.root, verdict.measurement_digest, verdict.platform_id
+            for name, named in host_slots.policy(subjects, self.booted[0].signer).items():
+                wanted += [(name, slot) for slot in named if (name, slot) not in wanted]
+        ask(core, chain.proof(*wanted))
+        return core
+
+    def offer(self, giver: int, holders: Sequence[int]) -> list[bytes]:
+        """Pieces of a giver's newest pad go to some others; their receipts."""
+        presences = tuple(self.presence(at) for at in holders if at != giver)
+        self.prove_members(giver)
+        signers = {self.signer(at): at for at in holders}
+        receipts = []
+        for offered in ask(self.cores[giver], m.MakeOffers(presences)).offers:
+            holder = signers[offered.holder]
+            self.traffic.append((giver, holder, offered.offer))
+            receipts.append(ask(self.prove_members(holder), m.KeepPiece(offered.offer)).receipt)
+        return receipts
+
+    def signer(self, at: int) -> bytes:
+        """A gatekeeper's lasting signing address."""
+        state = self.cores[at]._state
+        assert state is not None
+        return state.keys.signing.address
+
+    def count(self, giver: int, receipts: Sequence[bytes]) -> bytes:
+        """The giver counts receipts; what is to be kept, or nothing."""
+        return bytes(ask(self.cores[giver], m.CountReceipts(tuple(receipts))).sealed)
+
+    def confirm(self, giver: int, holders: Sequence[int]) -> None:
+        """The giver's blob is durable: the others forget its earlier pads."""
+        confirmation = ask(self.cores[giver], m.ShareKept()).confirmation
+        for holder in holders:
+            if confirmation and holder != giver:
+                ask(self.cores[holder], m.ConfirmPad(confirmation))
+
+    def share_pads(self, givers: Sequence[int] | None = None, holders: Sequence[int] | None = None) -> None:
+        """What hosts do all the time: pieces to everybody, receipts back, the new blob kept, the old pads forgotten."""
+        if not self.has_pads:
+            return
+        everybody = range(len(self.cores)) if holders is None else holders
+        for giver in range(len(self.cores)) if givers is None else givers:
+            self.keep(giver, self.count(giver, self.offer(giver, everybody)))
+            self.confirm(giver, everybody)
+
+    def pieces(self, at: int, by: Sequence[int]) -> tuple[bytes, ...]:
+        """What some members give back to a restarted one."""
+        presence, pad = self.presence(at), self.pad(at)
+        return tuple(ask(self.prove_members(holder), m.GivePiece(presence, pad)).answer for holder in by)
+
+    def pad(self, at: int) -> bytes:
+        """Digest of the pad that a gatekeeper waits for, or whose pieces it gives out."""
+        record = ask(self.cores[at], m.GetCustody()).record
+        return read_record(cbor.loads(record, 4096)).digest if record else bytes(32)
+
+    def recover(self, at: int, by: Sequence[int]) -> m.Unwrapped:
+        """A restarted gatekeeper gets its pad back from some others."""
+        back: m.Unwrapped = ask(self.cores[at], m.TakePieces(self.pieces(at, by), ()))
+        self.keep(at, back.sealed)
+        return back
 
     # ---- genesis
 
@@ -116,11 +227,13 @@ class Committee:
         message = self.genesis_message()
         for at, core in enumerate(self.cores):
             signed = ask(core, message)
-            self.sealed[at], self.network = signed.sealed, NetworkId(signed.network)
+            self.keep(at, signed.sealed)
+            self.network = NetworkId(signed.network)
         now = self.cores[0].chain_time()
         self.chain.gatekeepers = tuple(
             Digest(verify_evidence(decode_evidence(member.evidence), now).body_digest) for member in message.members
         )
+        self.share_pads()
         if crash:
             for at in range(len(self.cores)):
                 self.crash(at)
@@ -175,7 +288,7 @@ class Committee:
         ask(core, self.chain.headers_message())
         ask(core, self.proof())
         step: m.CeremonyStep = ask(core, self.message())
-        self.sealed[at] = step.sealed or self.sealed[at]
+        self.keep(at, step.sealed)
         return step
 
     def step(self, at: int) -> m.CeremonyStep:
@@ -198,7 +311,9 @@ class Committee:
             if not any(step.message for step in steps):
                 self.chain.mine()
         self.complete()
-        return [self.look(at) for at in present]
+        steps = [self.look(at) for at in present]
+        self.share_pads(present)
+        return steps
 
     def complete(self) -> None:
         """What ``Gatekeeping.complete`` does."""
@@ -207,6 +322,12 @@ class Committee:
         self.chain.set("Gatekeeping", layout.gatekeeping_share_keys_hash(), keccak256(b"".join(self.share_keys)))
         self.chain.set("Gatekeeping", layout.gatekeeping_committee(), 1)
         self.chain.mine()
+        self._record_keys()
+
+    def _record_keys(self) -> None:
+        keys = [(at, key) for at, key in enumerate(self.share_keys, start=1) if key != NO_SHARE]
+        shares = tuple((at, check_public_key(key)) for at, key in keys)
+        self.committees.append(CommitteeKeys(self.threshold, check_public_key(self.master_key), shares))
 
     # ---- handover
 
@@ -288,12 +409,15 @@ class Committee:
         core = self.sync_handover(at)
         plain = tuple(m.TranscriptEntry(e.member, e.kind, e.block_number, e.data) for e in self.entries)
         step: m.HandoverStep = ask(core, m.Handover(self.master_key, self.share_keys, plain))
-        self.sealed[at] = step.sealed or self.sealed[at]
+        self.keep(at, step.sealed)
         return step
 
     def step_handover(self, at: int) -> m.HandoverStep:
         """One look, and what is said, said."""
         step = self.look_handover(at)
+        if self.has_pads and not ask(self.cores[at], m.GetCustody()).is_durable:
+            self.share_pads([at])
+            step = self.look_handover(at)
         if step.unknown:
             self.verify(at)
         for said in step.says:
@@ -314,7 +438,9 @@ class Committee:
             if sum(len(self.step_handover(at).says) for at in people) == 0:
                 self.chain.mine()
         self.switch()
-        return [self.look_handover(at) for at in people]
+        steps = [self.look_handover(at) for at in people]
+        self.share_pads(people)
+        return steps
 
     def switch(self) -> None:
         """What ``Gatekeeping.hand_over`` does."""
@@ -333,3 +459,4 @@ class Committee:
         chain.mine()
         self.present, self.threshold, self.share_keys = self.following, self.next_threshold, self.next_keys
         self.following = []
+        self._record_keys()

@@ -22,6 +22,7 @@ from coprocessor.values.errors import MalformedInput
 from coprocessor.values.identities import Address, CodeHash, Digest, ProgramId, StateRoot
 from tests.enclave.stage import RUNTIME, Stage, Worker, admit_request, ask
 from tests.fuzz.target import REFUSED, Target, Unsound
+from tests.fuzz.targets_keys import offers
 from tests.fuzz.targets_sandbox import package
 from tests.keys.ceremony import IDENTITY, shared_key
 from tests.support.fake_chain import CLUSTER
@@ -81,6 +82,15 @@ class Scene:
             m.GiveTicket(bytes(32), 0),
             m.Release(self.worker.request()),
             m.GetStatus(),
+            m.AttestMemory(),
+            m.GetCustody(),
+            m.MakeOffers((admission,)),
+            m.KeepPiece(offers()[0]),
+            m.CountReceipts((b"receipt",)),
+            m.ShareKept(),
+            m.ConfirmPad(bytes(97)),
+            m.GivePiece(admission, bytes(32)),
+            m.TakePieces((b"answer",), (b"answer",)),
         ]
 
 

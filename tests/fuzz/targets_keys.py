@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
+from coprocessor.codec import cbor
 from coprocessor.crypto.aead import SivKey
 from coprocessor.crypto.bls import SecretScalar
 from coprocessor.crypto.hashing import sha256
@@ -12,11 +14,40 @@ from coprocessor.crypto.labels import Label
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.enclave import sealed_share
 from coprocessor.enclave.identity import EnclaveKeys
-from coprocessor.enclave.sealed_share import CeremonySecret, SealedShare, seal_share
+from coprocessor.enclave.sealed_share import (
+    CeremonySecret,
+    SealedShare,
+    Wrapping,
+    open_inner,
+    open_outer,
+    seal_share,
+)
 from coprocessor.keys.beacon import BeaconRound, combine_beacon, sign_beacon, verify_beacon, verify_beacon_part
 from coprocessor.keys.dealing import Dealing, is_complaint_upheld, make_complaint, open_share, verify_dealing
 from coprocessor.keys.dkg import Announcement, judge
 from coprocessor.keys.messages import Complaints, DkgMessage, decode_dkg_message, encode_dkg_message
+from coprocessor.keys.pads import (
+    Pad,
+    decode_offer,
+    decode_receipt,
+    decode_return,
+    encode_offer,
+    encode_receipt,
+    encode_return,
+    make_offer,
+    make_pad,
+    make_receipt,
+    make_return,
+    open_custodian_piece,
+    open_custodian_return,
+    open_offer,
+    open_return,
+    pass_custodian_piece,
+    read_record,
+    seal_custodian_piece,
+    verify_piece,
+    verify_receipt,
+)
 from coprocessor.keys.partial import PartialSignature, combine_partials, sign_partial, verify_partial
 from coprocessor.keys.release import (
     KeyRequest,
@@ -32,9 +63,10 @@ from coprocessor.keys.shares import KeyShare
 from coprocessor.keys.storage import decode_committee, encode_committee
 from coprocessor.keys.tickets import decode_signed_ticket, encode_signed_ticket, verify_ticket
 from coprocessor.keys.transcript import Entry, Speaker, read_transcript, sign_message
+from coprocessor.values.identities import Digest
 from tests.fuzz.target import REFUSED, Target, Unsound
 from tests.keys.ceremony import IDENTITY, NETWORK, Ceremony, fresh_members, fresh_session, shared_key
-from tests.keys.test_tickets_and_release import ADDRESSES, ANSWER, KEEPERS, WORKER_KEY, request, signed
+from tests.keys.test_tickets_and_release import ADDRESSES, ANSWER, KEEPERS, SEALING, WORKER_KEY, request, signed
 from tests.support.byte_mutation import join_parts, split_parts
 
 _SEAL_KEY = sha256(b"seal key")
@@ -171,10 +203,21 @@ def _response(data: bytes) -> None:
 
 
 @cache
+def _pad() -> Pad:
+    holders = tuple(signer.address for signer in _SIGNERS)
+    return make_pad(NETWORK, WORKER_KEY.address, 3, 1, 2, holders, bytes(32), insecure=True)
+
+
+@cache
 def _kept() -> bytes:
     keys = EnclaveKeys.restore(b"\x11" * 32, b"\x12" * 32)
     secret = CeremonySecret(2, tuple(signer.address for signer in _SIGNERS), bytes(32))
-    return seal_share(SealedShare(NETWORK, keys, _shares()[1], secret), _SEAL_KEY, bytes(32))
+    whole = SealedShare(NETWORK, keys, _shares()[1], secret)
+    return seal_share(whole, _SEAL_KEY, bytes(32), Wrapping(_pad(), is_kept=False))
+
+
+def _share_at_rest(data: bytes) -> None:
+    open_inner(open_outer(data, _SEAL_KEY), _pad().secret, _SEAL_KEY)
 
 
 def _cipher() -> SivKey:
@@ -183,7 +226,66 @@ def _cipher() -> SivKey:
 
 def _share_content(data: bytes) -> None:
     """What stands inside a sealed share, sealed again, so that the parser behind the cipher is reached."""
-    sealed_share.open_share(bytes(32) + _cipher().seal(bytes(12), data, b""), _SEAL_KEY)
+    blob = cbor.dumps([bytes(32), _cipher().seal(bytes(12), data, b""), b"", []])
+    sealed_share.open_share(blob, _SEAL_KEY, _pad().secret)
+
+
+def _bare_outside() -> bytes:
+    """The outer part of a candidate that has no share."""
+    keys = EnclaveKeys.restore(b"\x11" * 32, b"\x12" * 32)
+    bare = seal_share(SealedShare(NETWORK, keys, None, None), _SEAL_KEY, bytes(32), None)
+    match cbor.loads(bare, 1 << 15):
+        case [_, bytes(sealed), *_]:
+            return _cipher().open(bytes(12), sealed, b"")
+    raise AssertionError(bare)
+
+
+def _inside(data: bytes) -> None:
+    record = _pad().record
+    cipher = sealed_share._inner_cipher(_SEAL_KEY, record, _pad().secret, bytes(32))
+    outer = open_outer(_kept(), _SEAL_KEY)
+    open_inner(replace(outer, inner=cipher.seal(bytes(12), data, b"")), _pad().secret, _SEAL_KEY)
+
+
+def _share_inside() -> bytes:
+    cipher = sealed_share._inner_cipher(_SEAL_KEY, _pad().record, _pad().secret, bytes(32))
+    return cipher.open(bytes(12), open_outer(_kept(), _SEAL_KEY).inner, b"")
+
+
+def _offer(data: bytes) -> None:
+    open_offer(decode_offer(data), _SIGNERS[0].address, SEALING)
+
+
+def offers() -> list[bytes]:
+    """A piece on its way."""
+    return [encode_offer(make_offer(_pad(), Digest(bytes(32)), _SIGNERS[0].address, SEALING.public_key, WORKER_KEY))]
+
+
+def _receipt(data: bytes) -> None:
+    verify_receipt(_pad().record, decode_receipt(data))
+
+
+def _returned(data: bytes) -> None:
+    open_return(_pad().record, decode_return(data), SEALING)
+
+
+def _returns() -> list[bytes]:
+    piece = _pad().piece(1, WORKER_KEY)
+    return [encode_return(make_return(_pad().record, 1, piece, 4, SEALING.public_key, _SIGNERS[0]))]
+
+
+def _custodian(data: bytes) -> None:
+    piece = open_custodian_piece(_pad().record, 1, data[:145], SEALING)
+    verify_piece(_pad().record, b"custodian", 1, piece)
+    open_custodian_return(_pad().record, 1, data[145:], SEALING)
+
+
+def _custodians() -> list[bytes]:
+    record, polynomial = _pad().record, _pad().polynomial
+    assert polynomial is not None
+    sealed = seal_custodian_piece(_pad(), 1, polynomial, SEALING.public_key, WORKER_KEY)
+    piece = open_custodian_piece(record, 1, sealed, SEALING)
+    return [sealed + pass_custodian_piece(record, 1, piece, SEALING.public_key)]
 
 
 KEY_TARGETS = (
@@ -250,16 +352,53 @@ KEY_TARGETS = (
     ),
     Target(
         "sealed-share",
-        lambda data: sealed_share.open_share(data, _SEAL_KEY),
+        _share_at_rest,
         lambda: [_kept()],
         errors=REFUSED,
-        covers=("enclave.sealed_share.open_share",),
+        covers=(
+            "enclave.sealed_share.open_share",
+            "enclave.sealed_share.open_outer",
+            "enclave.sealed_share.open_inner",
+        ),
+    ),
+    Target("sealed-share-content", _share_content, lambda: [_bare_outside()], errors=REFUSED, examples=40),
+    Target("sealed-share-inside", _inside, lambda: [_share_inside()], errors=REFUSED, examples=40),
+    Target(
+        "pad-record",
+        lambda data: read_record(cbor.loads(data, 4096)),
+        lambda: [cbor.dumps(_pad().record.to_plain())],
+        errors=REFUSED,
+        covers=("keys.pads.read_record",),
     ),
     Target(
-        "sealed-share-content",
-        _share_content,
-        lambda: [_cipher().open(bytes(12), _kept()[32:], b"")],
+        "pad-offer",
+        _offer,
+        offers,
+        errors=REFUSED,
+        covers=("keys.pads.decode_offer", "keys.pads.open_offer"),
+        examples=40,
+    ),
+    Target(
+        "pad-receipt",
+        _receipt,
+        lambda: [encode_receipt(make_receipt(_pad().record, 1, SEALING.public_key, _SIGNERS[0]))],
+        errors=REFUSED,
+        covers=("keys.pads.decode_receipt", "keys.pads.verify_receipt"),
+    ),
+    Target(
+        "pad-return",
+        _returned,
+        _returns,
+        errors=REFUSED,
+        covers=("keys.pads.decode_return", "keys.pads.open_return"),
+        examples=40,
+    ),
+    Target(
+        "pad-custodian",
+        _custodian,
+        _custodians,
         errors=REFUSED,
         examples=40,
+        covers=("keys.pads.open_custodian_piece", "keys.pads.open_custodian_return", "keys.pads.verify_piece"),
     ),
 )

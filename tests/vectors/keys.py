@@ -15,6 +15,22 @@ from coprocessor.crypto.labels import Label
 from coprocessor.enclave.sealed_share import open_share
 from coprocessor.keys.derivation import ClusterKeys, derive_cluster_keys
 from coprocessor.keys.identity import ClusterIdentity
+from coprocessor.keys.pads import (
+    PadRecord,
+    combine_pieces,
+    decode_offer,
+    decode_receipt,
+    decode_return,
+    encode_offer,
+    encode_return,
+    is_confirmed,
+    make_pad,
+    open_custodian_piece,
+    open_offer,
+    open_return,
+    verify_piece,
+    verify_receipt,
+)
 from coprocessor.keys.partial import PartialSignature, combine_partials, sign_partial
 from coprocessor.keys.release import (
     KeyRequest,
@@ -141,7 +157,8 @@ def _response(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _at_rest(given: Mapping[str, Any]) -> dict[str, Any]:
-    opened = open_share(raw(given["blob"]), raw(given["seal_key"]))
+    pad = SecretScalar.from_bytes(raw(given["pad"])) if given["pad"] else None
+    opened = open_share(raw(given["blob"]), raw(given["seal_key"]), pad)
     return {
         "network": opened.network,
         "signer": opened.keys.signing.address,
@@ -246,25 +263,145 @@ def _respond(request: KeyRequest, index: int) -> KeyResponse:
     return KeyResponse(request.digest, index, sealed, GATEKEEPERS[index - 1].sign(keccak256(context)))
 
 
+PAD = make_pad(
+    world.NETWORK_ID,
+    GATEKEEPERS[0].address,
+    7,
+    1,
+    2,
+    (GATEKEEPERS[1].address, GATEKEEPERS[2].address),
+    keccak256(b"seed of the pad"),
+    insecure=True,
+)
+MEMORY = SealingKey(keccak256(b"memory key of gatekeeper 2"))
+
+
+def _pad_record(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"digest": _record(given).digest}
+
+
+def _record(given: Mapping[str, Any]) -> PadRecord:
+    numbers = given["number"], given["period"], given["threshold"]
+    ids = NetworkId(raw(given["network"])), Address(raw(given["giver"]))
+    holders = tuple(Address(raw(holder)) for holder in given["holders"])
+    return PadRecord(*ids, *numbers, holders, Digest(raw(given["check"])), given["insecure"])
+
+
+def _pieces(given: Mapping[str, Any]) -> dict[str, Any]:
+    record = _record(given["record"])
+    pieces = {index: verify_piece(record, b"peer", index, raw(piece)) for index, piece in given["pieces"]}
+    return {"pad": combine_pieces(record, pieces, record.threshold).to_bytes()}
+
+
+def _pad_offer(given: Mapping[str, Any]) -> dict[str, Any]:
+    offer = decode_offer(raw(given["offer"]))
+    assert encode_offer(offer) == raw(given["offer"])
+    return {"piece": open_offer(offer, Address(raw(given["holder"])), SealingKey(raw(given["memory_secret"])))}
+
+
+def _pad_return(given: Mapping[str, Any]) -> dict[str, Any]:
+    answer = decode_return(raw(given["answer"]))
+    assert encode_return(answer) == raw(given["answer"])
+    value = open_return(_record(given["record"]), answer, SealingKey(raw(given["memory_secret"])))
+    return {"newest": answer.newest, "value": value.to_bytes()}
+
+
+def _pad_receipt(given: Mapping[str, Any]) -> dict[str, Any]:
+    receipt = decode_receipt(raw(given["receipt"]))
+    verify_receipt(_record(given["record"]), receipt)
+    return {"index": receipt.index}
+
+
+def _confirmation(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"confirmed": is_confirmed(_record(given["record"]), raw(given["confirmation"]))}
+
+
+def _custodian(given: Mapping[str, Any]) -> dict[str, Any]:
+    key = SealingKey(raw(given["custodian_secret"]))
+    return {"piece": open_custodian_piece(_record(given["record"]), given["index"], raw(given["sealed"]), key)}
+
+
+def _pad_cases() -> list[Case]:
+    record, holder = PAD.record, GATEKEEPERS[1].address
+    given = {name: getattr(record, name) for name in _RECORD} | {"holders": list(record.holders)}
+    digest, both = record.digest, [[at, PAD.piece(at, GATEKEEPERS[0])] for at in (1, 2)]
+
+    def info(way: bytes, key: bytes) -> bytes:
+        return Label.SEALED_PIECE.context(record.network, way, digest, b"\x01", key, insecure=True)
+
+    def said(*parts: bytes) -> Digest:
+        return keccak256(Label.PAD_PIECE.context(record.network, parts[0], digest, *parts[1:], insecure=True))
+
+    base, piece = keccak256(b"an earlier pad"), both[0][1]
+    sealed = world.hpke_seal(piece, MEMORY.public_key, info(b"offer", MEMORY.public_key), "offer")
+    offer = [record.to_plain(), base, 1, sealed, GATEKEEPERS[0].sign(said(b"offer", base, b"\x01", sealed))]
+    offered = {"offer": cbor.dumps(offer), "holder": holder, "memory_secret": MEMORY.secret}
+    back = world.hpke_seal(piece, MEMORY.public_key, info(b"return", MEMORY.public_key), "return")
+    signed = GATEKEEPERS[1].sign(said(b"return", b"\x01", (8).to_bytes(8, "big"), back))
+    answer = {"record": given, "answer": cbor.dumps([digest, 1, 8, back, signed]), "memory_secret": MEMORY.secret}
+    kept = GATEKEEPERS[1].sign(said(b"kept", b"\x01", MEMORY.public_key))
+    receipt = {"record": given, "receipt": cbor.dumps([digest, 1, MEMORY.public_key, kept])}
+    word = digest + GATEKEEPERS[0].sign(said(b"confirmed"))
+    value = PAD.piece(1, GATEKEEPERS[0])[:32]
+    own = value + GATEKEEPERS[0].sign(said(b"piece", b"custodian", b"\x01", value))
+    beside = world.hpke_seal(own, SEALING.public_key, info(b"custodian", SEALING.public_key), "custodian")
+    custodian = {"record": given, "index": 1, "sealed": beside, "custodian_secret": SEALING.secret}
+    wrong = [[1, altered(both[0][1])], both[1]]
+    return [
+        Case("the record of a pad", "9.5", "pad_record", given),
+        Case("a pad for whom it wraps", "9.5", "pad_record", given | {"holders": [record.giver]}, "pad.terms"),
+        Case("a pad from its pieces", "9.5", "pieces", {"record": given, "pieces": both}),
+        Case("a wrong piece", "9.5", "pieces", {"record": given, "pieces": wrong}, "pad.wrong_piece"),
+        Case("one piece of two", "9.5", "pieces", {"record": given, "pieces": both[:1]}, "custody.too_few"),
+        Case("a piece on its way", "9.5", "pad_offer", offered),
+        Case("for another holder", "9.5", "pad_offer", offered | {"holder": GATEKEEPERS[2].address}, "pad.stranger"),
+        Case("to another memory", "9.5", "pad_offer", offered | {"memory_secret": bytes(32)}, "hpke.open"),
+        Case("a piece on its way back", "9.5", "pad_return", answer),
+        Case("back to another memory", "9.5", "pad_return", answer | {"memory_secret": bytes(32)}, "hpke.open"),
+        Case("a receipt", "9.5", "pad_receipt", receipt),
+        Case("a receipt for another pad", "9.5", "pad_receipt",
+             receipt | {"record": given | {"number": 8}}, "pad.receipt"),
+        Case("an earlier pad is needed no more", "9.5", "confirmation", {"record": given, "confirmation": word}),
+        Case("half a confirmation", "9.5", "confirmation",
+             {"record": given, "confirmation": word[:64]}, "pad.malformed"),
+        Case("a custodian's piece", "9.5", "custodian", custodian),
+        Case("another custodian's key", "9.5", "custodian", custodian | {"custodian_secret": bytes(32)}, "hpke.open"),
+    ]
+
+
+_RECORD = ("network", "giver", "number", "period", "threshold", "check", "insecure")
+
+
 def _rest_cases() -> list[Case]:
     salt, seal_key = keccak256(b"salt of the share"), keccak256(b"seal key of the platform")
     committee = cbor.dumps([2, COMMITTEE.group, [[index, key] for index, key in COMMITTEE.shares]])
     secrets = [GATEKEEPERS[0].secret, keccak256(b"sealing key of gatekeeper 1")]
-    cipher = SivKey(hkdf_derive(seal_key, Label.SEALED_SHARE.context(b""), 32, salt))
     share, ceremony = [1, SHARES[1].secret.to_bytes(), committee], [2, [key.address for key in GATEKEEPERS], bytes(32)]
+    pad = PAD.secret.to_bytes()
+    outside = SivKey(hkdf_derive(seal_key, Label.SEALED_SHARE.context(b""), 32, salt))
+    context = Label.SEALED_SHARE.context(b"", b"inner", PAD.record.digest)
+    inside = SivKey(hkdf_derive(seal_key + pad, context, 32, salt))
 
-    def at_rest(*parts: Any) -> bytes:
-        return salt + cipher.seal(bytes(12), cbor.dumps([world.NETWORK_ID, *secrets, *parts, 1, []]), b"")
+    def at_rest(*parts: Any, kept: bytes = b"") -> bytes:
+        outer = cbor.dumps([world.NETWORK_ID, *secrets, 1, [PAD.record.to_plain(), kept]])
+        inner = inside.seal(bytes(12), cbor.dumps([*parts, []]), b"")
+        return cbor.dumps([salt, outside.seal(bytes(12), outer, b""), inner, []])
 
+    bare = outside.seal(bytes(12), cbor.dumps([world.NETWORK_ID, *secrets, 0, []]), b"")
     blob = at_rest(share, [])
-    rest = {"blob": blob, "seal_key": seal_key}
-    during = rest | {"blob": at_rest([], ceremony)}
+    rest = {"blob": blob, "seal_key": seal_key, "pad": pad}
     return [
         Case("a share at rest", "9.5", "share_at_rest", rest),
-        Case("a key ceremony at rest", "9.5", "share_at_rest", during),
+        Case("a key ceremony at rest", "9.5", "share_at_rest", rest | {"blob": at_rest([], ceremony)}),
+        Case("development custody", "9.5", "share_at_rest", rest | {"blob": at_rest(share, [], kept=pad), "pad": None}),
+        Case("keys alone", "9.5", "share_at_rest",
+             rest | {"blob": cbor.dumps([salt, bare, b"", []]), "pad": None}),
+        Case("without the pad", "9.5", "share_at_rest", rest | {"pad": None}, "share.wrapped"),
+        Case("under another pad", "9.5", "share_at_rest", rest | {"pad": bytes(31) + b"\x01"}, "share.wrapped"),
         Case("on another platform", "9.5", "share_at_rest", rest | {"seal_key": bytes(32)}, "share.foreign"),
-        Case("an altered share", "9.5", "share_at_rest", rest | {"blob": altered(blob)}, "share.foreign"),
-        Case("salt alone", "9.5", "share_at_rest", rest | {"blob": salt}, "share.length"),
+        Case("an altered share", "9.5", "share_at_rest", rest | {"blob": altered(blob, 60)}, "share.foreign"),
+        Case("a share of another shape", "9.5", "share_at_rest",
+             rest | {"blob": cbor.dumps([salt])}, "share.malformed"),
     ]
 
 
@@ -282,6 +419,13 @@ def subject() -> Subject:
         "request": _request,
         "response": _response,
         "share_at_rest": _at_rest,
+        "pad_record": _pad_record,
+        "pieces": _pieces,
+        "pad_offer": _pad_offer,
+        "pad_return": _pad_return,
+        "pad_receipt": _pad_receipt,
+        "confirmation": _confirmation,
+        "custodian": _custodian,
     }
-    cases = [*_tree_cases(), *_release_cases(), *_rest_cases()]
+    cases = [*_tree_cases(), *_release_cases(), *_pad_cases(), *_rest_cases()]
     return Subject("keys", "docs/specification/keys.md", checks, cases)

@@ -80,6 +80,10 @@ class Label(Enum):
     # what lies on a host's disk (PROTOCOL 5.8)
     DISK_CACHE = "disk-cache"
     SEALED_SHARE = "sealed-share"
+    PAD = "pad"
+    PAD_CHECK = "pad-check"
+    PAD_PIECE = "pad-piece"
+    SEALED_PIECE = "sealed-piece"
     PLATFORM_SEAL = "platform-seal"
     SIMULATED_VENDOR = "simulated-vendor"
 

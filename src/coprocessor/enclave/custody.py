@@ -6,22 +6,27 @@ Rules enforced:
 2. an outcome counts once the chain has recorded it, and what led to it is erased then;
 3. the present share serves until the chain has switched to the next committee; then it is erased too (PROTOCOL 9.4,
    ``enclave.handover``);
-4. what the host keeps suffices to go on at every moment (PROTOCOL 9.5, ``enclave.sealed_share``).
+4. what the host keeps suffices to go on at every moment, with the others' memories or the network's custodian; nothing
+   that follows from it leaves before that holds (PROTOCOL 9.5, ``enclave.at_rest``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from coprocessor.attestation.verdict import Verdict
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.enclave import messages as m
+from coprocessor.enclave.at_rest import SharesAtRest
 from coprocessor.enclave.ceremony import KeyCeremony, checked_members, outcome_record, share_keys_of
 from coprocessor.enclave.chain_view import ChainView
-from coprocessor.enclave.handover import Handover, HandoverLook, Member
+from coprocessor.enclave.handover import Handover, HandoverLook, Member, members_of
 from coprocessor.enclave.identity import EnclaveKeys, Entropy
 from coprocessor.enclave.key_release import KeyReleases
-from coprocessor.enclave.sealed_share import CeremonySecret, HandoverSecret, SealedShare, open_share, seal_share
+from coprocessor.enclave.own_pads import check_peers
+from coprocessor.enclave.sealed_share import CeremonySecret, HandoverSecret, SealedShare
 from coprocessor.keys.shares import CommitteeKeys, KeyShare, check_threshold
 from coprocessor.keys.transcript import Entry, Phase
 from coprocessor.protocol import layout
@@ -41,9 +46,12 @@ __all__ = ["Judge", "KeyCustody"]
 
 
 class Judge(Protocol):
-    """Verifies evidence for a role by the policy of this moment; at genesis by its floor alone."""
+    """Verifies evidence for a role by the policy of this moment; at genesis by its floor alone. Evidence ``of_memory``
+    is a member's over a key of its memory (``enclave.at_rest``)."""
 
-    def __call__(self, message: m.Admit, role: int, *, at_genesis: bool = False) -> Verdict:
+    def __call__(
+        self, message: m.Admit, role: int, *, at_genesis: bool = False, of_memory: bool = False
+    ) -> Verdict:
         """Raises EvidenceRefused, MalformedInput."""
         ...
 
@@ -76,8 +84,8 @@ class KeyCustody:
         self._view = view
         self._judge = judge
         self._entropy = entropy
-        self._seal_key = seal_key
         self.keys = EnclaveKeys(entropy)
+        self.rest = SharesAtRest(configuration, view, self._judge_presence, entropy, seal_key)
         self.network: NetworkId | None = compute_network_id(network) if network.gatekeepers else None
         self.share: KeyShare | None = None
         self._committee = 0
@@ -107,6 +115,7 @@ class KeyCustody:
 
     def sign_genesis(self, message: m.Genesis) -> m.GenesisSigned:
         """Verifies every member's evidence, then signs the genesis (PROTOCOL 9.1)."""
+        self.rest.check_open()
         if self.share is not None or self._done:
             raise CallerMisuse("genesis.done", "this gatekeeper has had its genesis")
         check_threshold(message.threshold, len(message.members))
@@ -115,8 +124,13 @@ class KeyCustody:
         checked_members(signers, self.keys.signing.address)
         self.network = compute_network_id(Network(self._configuration, tuple(digest for *_, digest in rows)))
         record = GenesisRecord(self.network, message.threshold, compute_members_hash(rows))
+        self.rest.name_first(signers)
+        self.rest.wrap(self.network, self.keys, 0, signers, message.threshold)
         self._begin(CeremonySecret(message.threshold, signers, self._entropy(32)))
-        return m.GenesisSigned(self.network, self._sign(record), self._seal(None))
+        return m.GenesisSigned(self.network, self._sign(record), self._seal())
+
+    def _judge_presence(self, presence: m.Admit) -> Verdict:
+        return self._judge(presence, ROLE_GATEKEEPER, of_memory=True)
 
     def _judged(self, member: m.Admit, *, at_genesis: bool = False) -> Member:
         digest = Digest(self._judge(member, ROLE_GATEKEEPER, at_genesis=at_genesis).body_digest)
@@ -127,7 +141,8 @@ class KeyCustody:
         self._ceremony = KeyCeremony(self.network, self._insecure, self.keys, secret)
 
     def step_ceremony(self, message: m.Ceremony) -> m.CeremonyStep:
-        """How the first key ceremony stands (PROTOCOL 9.3)."""
+        """How the first key ceremony stands (PROTOCOL 9.3); says nothing before its secret is durable (rule 4)."""
+        self.rest.check_open()
         if self._done:
             return self._finished(b"")
         if self._ceremony is None:
@@ -139,7 +154,8 @@ class KeyCustody:
             return self._adopt(None)  # the key has moved on without this gatekeeper
         look = self._ceremony.look(self._view, _entries(message.entries))
         if look.committee is None:
-            return m.CeremonyStep(look.session, look.phase, look.message, b"", (), b"", b"", False, False, look.failure)
+            says = look.message if self.rest.is_durable else b""
+            return m.CeremonyStep(look.session, look.phase, says, b"", (), b"", b"", False, False, look.failure)
         if any(recorded):
             if recorded != keccak256(look.committee.group):
                 raise EvidenceRefused(
@@ -155,18 +171,22 @@ class KeyCustody:
         """The outcome to sign; the share is sealed before anything public depends on it (PROTOCOL 9.5)."""
         members = len(self._ceremony.secret.signers) if self._ceremony is not None else 0
         keys = share_keys_of(committee, members)
-        signature = b"" if share is None else self._sign(outcome_record(session, committee, members))
-        sealed = b"" if share is None else self._seal(share)
+        self._kept = share
+        is_shown = share is not None and self.rest.is_durable
+        signature = self._sign(outcome_record(session, committee, members)) if is_shown else b""
+        sealed = b"" if share is None else self._seal()
         return m.CeremonyStep(
             session, Phase.OUTCOME, b"", committee.group, keys, signature, sealed, False, share is not None, ""
         )
 
     def _adopt(self, share: KeyShare | None) -> m.CeremonyStep:
         """The outcome stands on the chain: the secret of the ceremony is erased (rule 2)."""
+        secret = self._ceremony.secret if self._ceremony is not None else None
         self._ceremony = self._kept = None
         self._done = True
         self._hold(share, 1)
-        return self._finished(self._seal(share))
+        self._enter(1, () if secret is None else secret.signers, 0 if secret is None else secret.threshold)
+        return self._finished(self._seal())
 
     def _finished(self, sealed: bytes) -> m.CeremonyStep:
         return m.CeremonyStep(b"", Phase.OUTCOME, b"", b"", (), b"", sealed, True, self.share is not None, "")
@@ -180,13 +200,18 @@ class KeyCustody:
 
     def sign_handover(self) -> m.HandoverSigned:
         """This present member's agreement to begin the handover to the announced committee (PROTOCOL 9.4)."""
+        self.rest.check_open()
         if self.share is None:
             raise CallerMisuse("gatekeeper.no_share", "only who holds a share agrees to hand it over")
+        threshold = self._view.value("Gatekeeping", layout.gatekeeping_next("threshold"))
+        following = self._view.value("Gatekeeping", layout.gatekeeping_next("count"))
+        check_peers(self._configuration.custodian, following, threshold)
         session = self._handover.agreed_session(self._view, self._verified, development=self._configuration.development)
         return m.HandoverSigned(session, self._sign(HandoverRecord(session)))
 
     def step_handover(self, message: m.Handover) -> m.HandoverStep:
-        """How the handover under way stands, and what this enclave has to say."""
+        """How the handover under way stands, and what this enclave has to say, once its secret is durable (rule 4)."""
+        self.rest.check_open()
         committee = self._view.value("Gatekeeping", layout.gatekeeping_committee())
         if self._committee == 0 and self._handover_secret is None:
             self._committee = committee  # a candidate learns where it stands
@@ -200,8 +225,10 @@ class KeyCustody:
         sealed = b""
         if look.secret is not None and look.secret != self._handover_secret:
             self._handover_secret = look.secret
-            sealed = self._seal(self.share)
-        return self._handover_step(look, sealed)
+            if not self.rest.is_wrapped and self.network is not None:
+                self.rest.wrap(self.network, self.keys, committee, look.secret.signers, look.secret.present.threshold)
+            sealed = self._seal()
+        return self._handover_step(look if self.rest.is_durable else replace(look, says=()), sealed)
 
     def _switch(self, committee: int, entries: tuple[Entry, ...]) -> m.HandoverStep:
         """The chain has another committee: its share is taken, the former one erased (rule 3)."""
@@ -213,7 +240,9 @@ class KeyCustody:
             share = None
         self._handover_secret = None
         self._hold(share, committee)
-        return self._handover_step(HandoverLook(Digest(bytes(32)), 0), self._seal(share))
+        signers = [signer for _, signer, _, _ in members_of(self._view)]
+        self._enter(committee, signers, self._view.value("Gatekeeping", layout.gatekeeping_threshold()))
+        return self._handover_step(HandoverLook(Digest(bytes(32)), 0), self._seal())
 
     def _handover_step(self, look: HandoverLook, sealed: bytes) -> m.HandoverStep:
         return m.HandoverStep(
@@ -236,7 +265,25 @@ class KeyCustody:
 
     def seal_keys(self) -> m.Sealed:
         """What the host keeps of a candidate, so that it has the same keys when a committee names it."""
-        return m.Sealed(self._seal(self.share))
+        return m.Sealed(self._seal())
+
+    def count_receipts(self, message: m.CountReceipts) -> m.Wrapped:
+        """Others keep pieces of the newest pad; once they are enough it wraps the blob (``enclave.own_pads``)."""
+        return m.Wrapped(self._seal() if self.rest.count(message) else b"")
+
+    def take_pieces(self, message: m.TakePieces) -> m.Unwrapped:
+        """The pad comes back after a restart: this gatekeeper goes on where it was."""
+        share, wrong = self.rest.take(self.keys, message)
+        self._adopt_opened(share)
+        return m.Unwrapped(wrong, self._seal())
+
+    def _enter(self, committee: int, members: Sequence[Address], threshold: int) -> None:
+        """A period begins: with a pad of its own where there is a share."""
+        self.rest.enter(committee)
+        if self.share is None:
+            self.rest.leave()
+        elif self.network is not None:
+            self.rest.wrap(self.network, self.keys, committee, members, threshold)
 
     def _hold(self, share: KeyShare | None, committee: int) -> None:
         assert self.network is not None
@@ -253,17 +300,22 @@ class KeyCustody:
         gatekeeping = self._configuration.contract("Gatekeeping").address
         return self.keys.signing.sign(record.digest(self._configuration.chain_id, gatekeeping))
 
-    def _seal(self, share: KeyShare | None) -> bytes:
+    def _seal(self) -> bytes:
         assert self.network is not None
-        ceremony = None if self._ceremony is None else self._ceremony.secret
+        ceremony, share = None if self._ceremony is None else self._ceremony.secret, self.share or self._kept
         kept = SealedShare(self.network, self.keys, share, ceremony, self._committee, self._handover_secret)
-        return seal_share(kept, self._seal_key, self._entropy(32))
+        return self.rest.seal(kept)
 
     def _restore(self, sealed: bytes) -> None:
-        opened = open_share(sealed, self._seal_key)
-        if self.network is None or opened.network != self.network:
+        outer = self.rest.open(sealed)
+        if self.network is None or outer.network != self.network:
             raise EvidenceRefused("share.foreign", "the sealed share belongs to another network")
-        self.keys = opened.keys
+        self.keys, self._committee = outer.keys, outer.committee
+        self._handover = self._make_handover()
+        if outer.record is None or outer.secret is not None:
+            self._adopt_opened(self.rest.unwrap(outer))
+
+    def _adopt_opened(self, opened: SealedShare) -> None:
         self._handover_secret = opened.handover
         if opened.ceremony is not None:
             self._kept, self._done = opened.share, False

@@ -9,14 +9,14 @@ Rules enforced:
 4. release: of each epoch that has begun and is not closed, only to a current, unrevoked, unexpired member, against a
    fresh ticket that serves once, sealed to its admitted key, one release to each admission (PROTOCOL 8.2).
 
-Development networks keep the share in a file of the host, sealed to platform and measurement, together with the
-gatekeeper's own keys, so that a restart goes on (PROTOCOL 9.5).
+What lies on the host's disk is sealed to platform and measurement, and the share in it is wrapped under a pad of the
+other gatekeepers' memories as well, so that a restart goes on and hoarded disks do not add up (PROTOCOL 9.5).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from coprocessor.attestation.evidence import decode_evidence
@@ -87,6 +87,10 @@ class GatekeeperCore:
         """What evidence must bind now (PROTOCOL 1.2)."""
         return self._booted().claims()
 
+    def memory_claims(self) -> ReportClaims:
+        """What evidence must bind that shows the key of this memory (PROTOCOL 9.5)."""
+        return self._booted().memory_claims()
+
     def chain_time(self) -> int:
         """Timestamp of the newest finalised block, seconds."""
         return self._booted().view.head.timestamp
@@ -130,6 +134,14 @@ class _Gatekeeper:
             m.Handover: self.custody.step_handover,
             m.Admit: self._on_admit,
             m.GiveTicket: self._on_ticket,
+            m.GetCustody: lambda _: self.custody.rest.standing(),
+            m.MakeOffers: lambda message: self.custody.rest.make_offers(self.keys, message.presences),
+            m.KeepPiece: lambda message: self.custody.rest.keep(self.keys, message),
+            m.CountReceipts: self.custody.count_receipts,
+            m.ShareKept: lambda _: self.custody.rest.confirm(self.keys),
+            m.ConfirmPad: self.custody.rest.forget,
+            m.GivePiece: lambda message: self.custody.rest.give(self.keys, message),
+            m.TakePieces: self.custody.take_pieces,
             m.Release: lambda message: m.Released(self.custody.releases.release(message.request)),
         }
 
@@ -146,6 +158,11 @@ class _Gatekeeper:
 
     def claims(self) -> ReportClaims:
         return self.view.claims(self._operator, self.keys)
+
+    def memory_claims(self) -> ReportClaims:
+        """Over ``Gatekeeping`` in place of ``Registry``, so that neither kind of evidence passes for the other."""
+        contract = self._configuration.contract("Gatekeeping").address
+        return replace(self.claims(), registry=contract, sealing_key=self.custody.rest.memory.public_key)
 
     def _on_headers(self, message: m.Headers) -> m.Head:
         head = self.view.extend(message)
@@ -179,12 +196,14 @@ class _Gatekeeper:
         signature = self.keys.signing.sign(admission.digest(self._configuration.chain_id, registry))
         return m.AdmissionSigned(**asdict(admission), signature=signature)
 
-    def _judge(self, message: m.Admit, role: int, *, at_genesis: bool = False) -> Verdict:
+    def _judge(
+        self, message: m.Admit, role: int, *, at_genesis: bool = False, of_memory: bool = False
+    ) -> Verdict:
         if role not in (ROLE_WORKER, ROLE_GATEKEEPER) or message.role != role:
             raise MalformedInput("admission.role", f"{message.role} is no role that can be admitted here")
         claims = ReportClaims(
             configuration=compute_configuration_hash(self._configuration),
-            registry=self._configuration.contract("Registry").address,
+            registry=self._configuration.contract("Gatekeeping" if of_memory else "Registry").address,
             operator=Address(message.operator),
             signing_key=message.signing_key,
             sealing_key=message.sealing_key,
@@ -208,6 +227,8 @@ class _Gatekeeper:
         evidence, report_data = decode_evidence(message.evidence), claims.compute()
         if at_genesis:
             return self._policy.judge_first(evidence, report_data)
+        if of_memory:
+            return self._policy.judge_member(evidence, report_data)
         return self._policy.judge(evidence, report_data, claims.operator, claims.signer)
 
     def _on_ticket(self, message: m.GiveTicket) -> m.TicketGiven:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import select
 import socket
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
 from coprocessor.attestation.evidence import encode_evidence
 from coprocessor.attestation.report_data import ReportClaims
@@ -19,7 +20,7 @@ from coprocessor.enclave.memory import collect_memory
 from coprocessor.sandbox.framing import read_frame, write_frame
 from coprocessor.values.errors import CoprocessorError
 
-__all__ = ["Core", "serve"]
+__all__ = ["Core", "KeepingCore", "serve"]
 
 
 class Core(Protocol):
@@ -36,6 +37,14 @@ class Core(Protocol):
 
     def chain_time(self) -> int:
         """Chain time, seconds."""
+
+
+@runtime_checkable
+class KeepingCore(Core, Protocol):
+    """A core that holds what no disk does, under a key of its memory alone (PROTOCOL 9.5)."""
+
+    def memory_claims(self) -> ReportClaims:
+        """What evidence must bind that shows this key."""
 
 
 def serve(channel: socket.socket, core: Core, attester: Attester, requests: RecordTable, replies: RecordTable) -> None:
@@ -71,7 +80,9 @@ def _serve(channel: socket.socket, core: Core, attester: Attester, requests: Rec
             _send(channel, [m.Ready()], replies)
             return
         if isinstance(message, m.Attest):
-            answers: list[Any] = [_attest(core, attester)]
+            answers: list[Any] = [_attest(core, core.claims, attester)]
+        elif isinstance(message, m.AttestMemory) and isinstance(core, KeepingCore):
+            answers = [_attest(core, core.memory_claims, attester)]
         elif isinstance(message, m.DumpMemory):
             answers = [_dump(core, attester)]
         else:
@@ -80,9 +91,9 @@ def _serve(channel: socket.socket, core: Core, attester: Attester, requests: Rec
         idle = False
 
 
-def _attest(core: Core, attester: Attester) -> m.Attested | m.Failure:
+def _attest(core: Core, claim: Callable[[], ReportClaims], attester: Attester) -> m.Attested | m.Failure:
     try:
-        claims = core.claims()
+        claims = claim()
         evidence = attester.quote(claims.compute(), core.chain_time())
     except CoprocessorError as error:
         return m.Failure(error.code, error.what, error.why, error.next)

@@ -23,6 +23,7 @@ __all__ = [
     "Admit",
     "Answer",
     "Attest",
+    "AttestMemory",
     "Attested",
     "BootGatekeeper",
     "BootWorker",
@@ -33,11 +34,16 @@ __all__ = [
     "ChainProof",
     "CheckpointPiece",
     "Code",
+    "ConfirmPad",
+    "CountReceipts",
+    "Custody",
     "DumpMemory",
     "Failure",
     "Genesis",
     "GenesisSigned",
+    "GetCustody",
     "GetStatus",
+    "GivePiece",
     "GiveTicket",
     "Halted",
     "Handover",
@@ -48,17 +54,24 @@ __all__ = [
     "InputKeySigned",
     "ItemOutput",
     "KeepCache",
+    "KeepPiece",
     "KeysReady",
     "KeysSigned",
     "LinkData",
     "LinkExecuted",
     "Links",
     "LinksAccepted",
+    "MakeOffers",
     "MakeReceipt",
     "MemoryDump",
     "NeedCode",
     "NeedKeys",
+    "Offered",
+    "Offers",
+    "PadConfirmed",
     "Partials",
+    "PieceGiven",
+    "PieceKept",
     "PieceTaken",
     "PrepareGuest",
     "ProofAccepted",
@@ -74,17 +87,21 @@ __all__ = [
     "Said",
     "SealKeys",
     "Sealed",
+    "ShareKept",
     "SignHandover",
     "SignKeys",
     "SignedReceipt",
     "SlotProof",
     "Status",
     "Stop",
+    "TakePieces",
     "TicketGiven",
     "TicketRequested",
     "Tickets",
     "TranscriptEntry",
+    "Unwrapped",
     "VerifyCandidate",
+    "Wrapped",
     "simulated",
 ]
 
@@ -631,7 +648,142 @@ class Release:
     request: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class AttestMemory:
+    """Make evidence over the gatekeeper's signing key and the key that its memory alone holds; answered by
+    ``Attested`` (PROTOCOL 9.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetCustody:
+    """Tell how the share at rest stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class MakeOffers:
+    """Pieces of the newest pad for these other gatekeepers, each shown by evidence over its memory's key."""
+
+    presences: tuple[Admit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeepPiece:
+    """A piece of another member's pad (``keys.pads.Offer``)."""
+
+    offer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CountReceipts:
+    """Others' receipts for pieces of the newest pad."""
+
+    receipts: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShareKept:
+    """The newest blob is durable: tell the others that earlier pads are needed no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmPad:
+    """Another member's word that its disk needs no earlier pad."""
+
+    confirmation: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GivePiece:
+    """A restarted member, shown by evidence over its memory's key, asks for its piece of a pad (32 bytes); proofs of
+    the members came before as ``ChainProof``."""
+
+    presence: Admit
+    pad: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TakePieces:
+    """Pieces that came back: from other members (``PieceGiven``), and from offline custodians."""
+
+    answers: tuple[bytes, ...]
+    custodians: tuple[bytes, ...]
+
+
 # ---- gatekeeper: to the host
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """How the share at rest stands.
+
+    Args:
+        kind: the network's custodian: none, keys or file.
+        is_locked: the share waits for its pad.
+        is_durable: what the blob holds survives the end of the enclave's process.
+        record: CBOR of the newest pad's record, or of the one that is waited for; empty where there is no pad.
+        receipts: how many others keep pieces of the newest pad.
+        pieces: the custodians' pieces of the pad that is waited for.
+    """
+
+    kind: str
+    is_locked: bool
+    is_durable: bool
+    record: bytes
+    receipts: int
+    pieces: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A piece for the member with this signing address."""
+
+    holder: bytes
+    offer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Pieces to carry to other members (``KeepPiece``)."""
+
+    offers: tuple[Offered, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PieceKept:
+    """A receipt for a piece that this memory holds."""
+
+    receipt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """The blob under the newest pad, which the host MUST make durable before ``ShareKept``; empty where nothing has
+    changed."""
+
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PadConfirmed:
+    """What to carry to the other members (``ConfirmPad``); empty where there is nothing to tell."""
+
+    confirmation: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PieceGiven:
+    """A piece, sealed to the asking enclave's memory."""
+
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unwrapped:
+    """The share is there again. ``wrong``: holders (numbers from 1) that gave pieces which are not the pad's;
+    ``sealed``: what to keep from now on, or empty."""
+
+    wrong: tuple[int, ...]
+    sealed: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -817,6 +969,15 @@ GATEKEEPER_REQUESTS = RecordTable(
         Admit,
         GiveTicket,
         Release,
+        AttestMemory,
+        GetCustody,
+        MakeOffers,
+        KeepPiece,
+        CountReceipts,
+        ShareKept,
+        ConfirmPad,
+        GivePiece,
+        TakePieces,
     ),
     MAX_MESSAGE,
 )
@@ -831,6 +992,13 @@ GATEKEEPER_REPLIES = RecordTable(
         AdmissionSigned,
         TicketGiven,
         Released,
+        Custody,
+        Offers,
+        PieceKept,
+        Wrapped,
+        PadConfirmed,
+        PieceGiven,
+        Unwrapped,
     ),
     MAX_MESSAGE,
 )

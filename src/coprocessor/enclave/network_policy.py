@@ -79,9 +79,18 @@ class NetworkPolicy:
             MalformedInput, EvidenceRefused: as ``attestation.policy.admit``; ``policy.distrusted``, ``policy.paused``,
                 ``policy.stale_proof``, ``proof.missing``.
         """
+        verdict = self.judge_member(evidence, report_data)
+        self._check_pause(verdict, operator, signer)
+        return verdict
+
+    def judge_member(self, evidence: Evidence, report_data: bytes) -> Verdict:
+        """The verdict of evidence by which a gatekeeper shows a key of its memory: no pause stops it (PROTOCOL 9.5).
+
+        Raises:
+            MalformedInput, EvidenceRefused: as ``judge``, but for ``policy.paused``.
+        """
         verdict = self.judge_first(evidence, report_data)
         self._check_trust(verdict)
-        self._check_pause(verdict, operator, signer)
         return verdict
 
     def _verdict(self, evidence: Evidence, policy: AttestationPolicy, report_data: bytes) -> Verdict:
