@@ -69,6 +69,7 @@ _SAID_ELSEWHERE = {
     "void.program": "no living program has this handle or id",
     "void.replayed": "the author's nonce was used before",
     "void.sealed": "it does not open: sealed to another program, epoch or origin, or altered",
+    "void.upgrade": "the method upgrade is run by the cluster alone, where new code takes the place of old",
     "void.signature": "the author's signature inside is malformed",
 }
 """Codes whose calls do not say in words what happened."""

@@ -2,19 +2,25 @@
 # pragma version ==0.4.3
 # pragma evm-version prague
 """
-@title Programs: published code, its instances and their input keys
+@title Programs: published code, its instances, their versions and their input keys
 @license Apache-2.0
-@notice Code rides in events and is pinned by a rolling hash. An instance belongs to one cluster; its owner, code and
-    upgrade policy are part of its id and cannot be changed here. Keys are recorded once per epoch, many programs' in one
+@notice Code rides in events and is pinned by a rolling hash. An instance belongs to one cluster; its owner, first code and
+    upgrade policy are part of its id and cannot be changed. Keys are recorded once per epoch, many programs' in one
     transaction, signed by a quorum of the cluster, so that clients know where to seal their inputs (PROTOCOL 4.4).
-@dev Enclaves and clients prove `codes`, `programs`, `handles` and `input_keys` by storage proofs: one slot per field.
+    New code is announced by whom the policy names, stands here for the policy's delay, and then anybody may have it
+    take effect, by a link (PROTOCOL 12). All versions stay readable, in order.
+@dev Enclaves and clients prove `codes`, `programs`, `handles`, `input_keys`, `announcements`, `upgrade_counts` and
+    `upgrades` by storage proofs: one slot per field.
     Reverts: "programs: chunk order", "programs: chunk empty", "programs: upload closed", "programs: code",
     "programs: cluster", "programs: callee", "programs: exists", "programs: handles", "programs: fuel limit",
     "programs: program", "programs: epoch", "programs: kind", "programs: key", "programs: no key",
-    "programs: same key", "programs: quorum", and those of `Clusters.check_signatures`.
+    "programs: same key", "programs: quorum", "programs: policy", "programs: owner", "programs: votes",
+    "programs: announced", "programs: not announced", "programs: early", "programs: expired", and those of
+    `Clusters.check_signatures`.
 """
 
 from . import IPrograms
+from . import policies
 from ..clusters import IClusters
 from ..gatekeeping import IGatekeeping
 from ..inbox import IInbox
@@ -30,7 +36,13 @@ PROGRAM_KEYS_TYPE: constant(bytes32) = keccak256(
     "ProgramKeys(bytes32 network,bytes32 cluster,uint64 epoch,bytes32 keysHash)"
 )
 KIND_INPUT_KEY: constant(uint8) = 0
+UPGRADE_TYPE: constant(bytes32) = keccak256(
+    "Upgrade(bytes32 program,uint64 announcement,bytes32 code_hash,uint64 fuel_limit)"
+)
+WITHDRAWAL_TYPE: constant(bytes32) = keccak256("Withdrawal(bytes32 program,uint64 announcement)")
 KIND_INSTANTIATE: constant(uint8) = 21
+KIND_UPGRADE: constant(uint8) = 22
+EXECUTION_WINDOW: constant(uint256) = 604800  # seconds after its delay in which an announcement holds
 MAX_CHUNK: constant(uint256) = 98304  # bytes of one chunk
 MAX_CHUNKS: constant(uint256) = 64
 MAX_CALLEES: constant(uint256) = 8
@@ -52,6 +64,19 @@ struct Upload:
     digest: bytes32
     chunks: uint256
     closed: bool
+
+# @notice New code that waits; `ready` zero where none does. Times are in seconds since 1970.
+struct Announcement:
+    code_hash: bytes32
+    ready: uint256
+    expires: uint256
+    fuel_limit: uint256
+    number: uint256
+
+# @notice A version after the first one, and the link at which it took the place of the one before.
+struct Upgrade:
+    code_hash: bytes32
+    link: uint256
 
 event CodeChunk:
     upload_key: indexed(bytes32)
@@ -89,6 +114,31 @@ event InputKeyDisputed:
     recorded_key: bytes32
     derived_key: bytes32
 
+event PolicyDisclosed:
+    digest: indexed(bytes32)
+    kind: uint8
+    delay: uint64
+    threshold: uint8
+    keys: DynArray[address, MAX_SIGNATURES]
+
+event Announced:
+    program: indexed(bytes32)
+    number: indexed(uint256)
+    code_hash: indexed(bytes32)
+    ready: uint256
+    expires: uint256
+    fuel_limit: uint256
+
+event Withdrawn:
+    program: indexed(bytes32)
+    number: indexed(uint256)
+
+event Upgraded:
+    program: indexed(bytes32)
+    number: indexed(uint256)
+    code_hash: indexed(bytes32)
+    link: uint256
+
 CLUSTERS: public(immutable(address))
 GATEKEEPING: public(immutable(address))
 INBOX: public(immutable(address))
@@ -105,6 +155,14 @@ input_keys: public(HashMap[bytes32, HashMap[uint256, bytes32]])
 handle_count: public(HashMap[bytes32, uint256])
 # @notice Uploads, by upload key.
 uploads: public(HashMap[bytes32, Upload])
+# @notice By program: the upgrade that waits.
+announcements: public(HashMap[bytes32, Announcement])
+# @notice By program: how many upgrades were executed.
+upgrade_counts: public(HashMap[bytes32, uint256])
+# @notice By program and number from 1: its upgrades. The first code is in `programs`.
+upgrades: public(HashMap[bytes32, HashMap[uint256, Upgrade]])
+# @notice By program: how many upgrades were announced; the next vote names this number.
+announcement_counts: public(HashMap[bytes32, uint256])
 
 
 @deploy
@@ -192,6 +250,100 @@ def instantiate(
 
 
 @external
+def disclose(policy: IPrograms.Policy) -> bytes32:
+    """
+    @notice Shows a policy to everybody who meets its digest in a program. Changes no state.
+    @param policy In its one form.
+    @return Its digest.
+    """
+    digest: bytes32 = policies.digest_of(policy)
+    assert digest != empty(bytes32), "programs: policy"
+    log PolicyDisclosed(
+        digest=digest, kind=policy.kind, delay=policy.delay, threshold=policy.threshold, keys=policy.keys
+    )
+    return digest
+
+
+@external
+def announce(
+    program: bytes32,
+    policy: IPrograms.Policy,
+    code_hash: bytes32,
+    fuel_limit: uint64,
+    votes: DynArray[Bytes[65], MAX_SIGNATURES],
+):
+    """
+    @notice Says that a program will have other code once its policy's delay is over. Sent by its owner where the policy is
+        a timelock; by anybody with signatures over the EIP-712 struct `Upgrade` where it is votes.
+    @param program The program. One upgrade waits at a time.
+    @param policy What the program's `policy` commits to.
+    @param code_hash Of published code.
+    @param fuel_limit Of the new code's method `upgrade`, where it has one.
+    @param votes Of at least the policy's threshold of its keys, ascending by key; empty for a timelock.
+    """
+    assert not self._is_waiting(program), "programs: announced"
+    assert self.codes[code_hash] != 0, "programs: code"
+    number: uint256 = self.announcement_counts[program]
+    struct_hash: bytes32 = keccak256(abi_encode(UPGRADE_TYPE, program, number, code_hash, fuel_limit))
+    self._authorize(program, policy, struct_hash, votes)
+    self.announcement_counts[program] = number + 1
+    ready: uint256 = block.timestamp + convert(policy.delay, uint256)
+    waiting: Announcement = Announcement(
+        code_hash=code_hash,
+        ready=ready,
+        expires=ready + EXECUTION_WINDOW,
+        fuel_limit=convert(fuel_limit, uint256),
+        number=number,
+    )
+    self.announcements[program] = waiting
+    log Announced(
+        program=program,
+        number=number,
+        code_hash=code_hash,
+        ready=ready,
+        expires=waiting.expires,
+        fuel_limit=waiting.fuel_limit,
+    )
+
+
+@external
+def withdraw(program: bytes32, policy: IPrograms.Policy, votes: DynArray[Bytes[65], MAX_SIGNATURES]):
+    """
+    @notice Takes the upgrade that waits back: as `announce`, with the EIP-712 struct `Withdrawal`.
+    @param program The program.
+    @param policy What the program's `policy` commits to.
+    @param votes As in `announce`.
+    """
+    assert self.announcements[program].ready != 0, "programs: not announced"
+    number: uint256 = self.announcements[program].number
+    self._authorize(program, policy, keccak256(abi_encode(WITHDRAWAL_TYPE, program, number)), votes)
+    self.announcements[program] = empty(Announcement)
+    log Withdrawn(program=program, number=number)
+
+
+@external
+def execute(program: bytes32) -> uint256:
+    """
+    @notice Appends the link at which an announced upgrade takes effect. Anybody may send it, for seven days from the end
+        of the delay on.
+    @param program The program.
+    @return Index of the link.
+    """
+    waiting: Announcement = self.announcements[program]
+    assert waiting.ready != 0, "programs: not announced"
+    assert block.timestamp >= waiting.ready, "programs: early"
+    assert block.timestamp < waiting.expires, "programs: expired"
+    number: uint256 = self.upgrade_counts[program] + 1
+    self.announcements[program] = empty(Announcement)
+    payload: Bytes[128] = abi_encode(program, number, waiting.code_hash, waiting.fuel_limit)
+    link: uint256 = extcall IInbox(INBOX).append_system(self.programs[program].cluster, KIND_UPGRADE, payload)
+    self.upgrade_counts[program] = number
+    self.upgrades[program][number] = Upgrade(code_hash=waiting.code_hash, link=link)
+    log Upgraded(program=program, number=number, code_hash=waiting.code_hash, link=link)
+    return link
+
+
+@external
 def publish_keys(
     cluster: bytes32, epoch: uint64, keys: DynArray[ProgramKey, MAX_KEYS], signatures: DynArray[Bytes[65], MAX_SIGNATURES]
 ):
@@ -255,6 +407,29 @@ def location(program: bytes32) -> IPrograms.Location:
     @return Its cluster and its handle there; cluster zero where there is no such program.
     """
     return IPrograms.Location(cluster=self.programs[program].cluster, handle=self.programs[program].handle)
+
+
+@internal
+@view
+def _is_waiting(program: bytes32) -> bool:
+    return self.announcements[program].ready != 0 and block.timestamp < self.announcements[program].expires
+
+
+@internal
+@view
+def _authorize(
+    program: bytes32,
+    policy: IPrograms.Policy,
+    struct_hash: bytes32,
+    votes: DynArray[Bytes[65], MAX_SIGNATURES],
+):
+    # PROTOCOL 12: what the program was made with decides, for ever. Digest zero is frozen, and no policy has it.
+    digest: bytes32 = policies.digest_of(policy)
+    assert digest != empty(bytes32) and digest == self.programs[program].policy, "programs: policy"
+    if policy.kind == policies.TIMELOCK:
+        assert msg.sender == self.programs[program].owner, "programs: owner"
+    else:
+        assert policies.are_votes(policy, eip712.digest_of(struct_hash), votes), "programs: votes"
 
 
 @internal

@@ -48,6 +48,7 @@ WRONG: dict[str, tuple[Any, ...]] = {
     "position": (None, "5", 5.0, True, []),
     "author": NO_KEY,
     "caller": NO_KEY,
+    "fuel": (None, "5", 5.0, True, []),
     "opened": (None, 0, "yes"),
     "method": (None, 5, b"vote", [], "", "nobody", "\0", "é" * 5000),
     "arguments": (None, "text", 5.5, [], object(), float("nan"), 2**9000),

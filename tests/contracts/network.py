@@ -268,10 +268,11 @@ class TestNetwork:
         mined = self.programs.send(self.deployer, "publish", digest(self.label("upload")), 0, True, body)
         return Digest(self.programs.event(mined, "CodePublished")["code_hash"])
 
-    def instantiate(self, cluster: ClusterId, code_hash: Digest | None = None) -> ProgramId:
-        """A program of the deployer without constructor arguments."""
-        code = code_hash or self.publish()
-        salt, policy = digest(self.label("salt")), ZERO_DIGEST
+    def instantiate(
+        self, cluster: ClusterId, code_hash: Digest | None = None, policy: Digest = ZERO_DIGEST
+    ) -> ProgramId:
+        """A program of the deployer without constructor arguments, frozen unless another policy's digest is given."""
+        code, salt = code_hash or self.publish(), digest(self.label("salt"))
         mined = self.programs.send(self.deployer, "instantiate", code, cluster, salt, policy, [], b"", 1_000_000)
         return ProgramId(self.programs.event(mined, "Instantiated")["program"])
 

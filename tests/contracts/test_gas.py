@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from coprocessor.crypto.hashing import keccak256
+from coprocessor.protocol.upgrade_policy import UpgradePolicy
 from coprocessor.values.identities import ZERO_DIGEST
 from tests.contracts.evm import Evm, Mined
 from tests.contracts.network import CONTRACTS, Cluster, TestNetwork, digest
@@ -114,6 +115,14 @@ class Recorder:
             call = (wide.id, 1, keys, key_signatures(network, wide, keys, wide.members))
             self.record(f"publish {count} keys, 2 signed", network.programs.send(self.user, "publish_keys", *call))
         self.record("instantiate", network.programs.send(self.user, "instantiate", *init))
+        policy = UpgradePolicy.timelock(1)
+        init = (code_hash, cluster.id, digest("salt"), policy.digest(), [], SEALED_ITEM, 10**6)
+        mined = network.programs.send(self.user, "instantiate", *init)
+        program = network.programs.event(mined, "Instantiated")["program"]
+        upgrade = (program, policy.fields, code_hash, 10**6, [])
+        self.record("announce an upgrade", network.programs.send(self.user, "announce", *upgrade))
+        network.evm.client.call("evm_setNextBlockTimestamp", network.evm.timestamp() + 2)
+        self.record("execute an upgrade", network.programs.send(self.user, "execute", program))
 
     def settlement(self, cluster: Cluster) -> None:
         """Receipts and deliveries."""

@@ -12,6 +12,7 @@ import pytest
 from coprocessor.chain import artifacts
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.protocol.links import LinkKind
+from coprocessor.protocol.upgrade_policy import UpgradePolicy
 from tests.contracts.evm import Deployed, Evm, Reverted
 from tests.contracts.network import CONTRACTS, TestNetwork, digest, padded_name
 
@@ -74,6 +75,9 @@ def _calls(network: TestNetwork) -> Calls:
     deployer, guardian = network.deployer.address, network.guardian.address
     gatekeeper = network.gatekeepers[0].address
     contracts = {name: getattr(network, name.lower()).address for name in CONTRACTS}
+    timelock, code = UpgradePolicy.timelock(1).fields, network.publish()
+    program, waiting = (network.instantiate(cluster.id, code, UpgradePolicy.timelock(1).digest()) for _ in range(2))
+    network.programs.send(network.deployer, "announce", waiting, timelock, code, 1, [])
     return {
         ("Directory", "set"): ([padded_name("Nowhere"), contracts["Inbox"]], frozenset({deployer})),
         ("Directory", "seal"): ([], frozenset({deployer})),
@@ -94,6 +98,8 @@ def _calls(network: TestNetwork) -> Calls:
         ("Clusters", "approve"): ([cluster.id, new.worker], frozenset({deployer})),
         ("Clusters", "remove"): ([cluster.id, member.worker], frozenset({deployer, guardian})),
         ("Clusters", "raise_epoch"): ([cluster.id], frozenset({deployer, guardian})),
+        ("Programs", "announce"): ([program, timelock, code, 1, []], frozenset({deployer})),
+        ("Programs", "withdraw"): ([waiting, timelock, []], frozenset({deployer})),
         # the deployer is also the operator of the test's committee
         ("Gatekeeping", "post"): ([network.genesis, 0, 1, b"message"], frozenset({gatekeeper, deployer})),
         ("Gatekeeping", "propose"): ([1, network.genesis_members()[:1]], frozenset({network.proposer.address})),

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from coprocessor.codec import abi
+from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import recover_address
 from coprocessor.enclave import epochs, transition
 from coprocessor.enclave import messages as m
@@ -26,10 +28,11 @@ from coprocessor.protocol.statements import (
     compute_keys_hash,
 )
 from coprocessor.sandbox.engine import Engine
+from coprocessor.sandbox.package import CodePackage, decode_package, encode_package
 from coprocessor.values.errors import EvidenceRefused
-from coprocessor.values.identities import Digest, ProgramId
+from coprocessor.values.identities import CodeHash, Digest, ProgramId
 from tests.enclave.stage import RUNTIME, Worker, ask, refusal
-from tests.enclave.test_worker import ALICE, BOB, RELAYER, Counter
+from tests.enclave.test_worker import ALICE, BOB, INTERFACE, RELAYER, Counter
 from tests.support.fake_chain import CHAIN_ID, CLUSTER
 
 GRACE_BLOCKS = 10
@@ -287,6 +290,34 @@ def test_a_newcomer_begins_at_the_boundary_and_goes_on_alike(cluster: Rotating) 
     assert newcomer.status().state_root == cluster.worker.status().state_root
     first = reached.count
     assert ask(newcomer.core, m.MakeReceipt(first, first + 1)).new_root == newcomer.executed()[0].state_root
+
+
+def test_a_newcomer_runs_the_present_version(cluster: Rotating) -> None:
+    """A checkpoint holds the code that an upgrade brought, and its hash (PROTOCOL 12)."""
+    wasm = decode_package(cluster.code.chunks[0]).payload
+    package = CodePackage("wasm", INTERFACE.replace(b'"counter"', b'"second"'), wasm)
+    code = encode_package(package)
+    code_hash = CodeHash(keccak256(bytes(32) + keccak256(code)))
+    fields = [cluster.program, 1, code_hash, 0]
+    cluster.chain.append(LinkKind.UPGRADE, abi.encode(["bytes32", "uint256", "bytes32", "uint256"], fields))
+    ask(cluster.worker.core, m.Code(code_hash, (code,)))
+    cluster.raise_epoch()
+    cluster.let_grace_pass()
+    cluster.submit(cluster.seal_to(2))
+    cluster.worker.follow()
+    reached, pieces = cluster.boundary()
+    cluster.close(reached)
+    newcomer = cluster.newcomer(b"newcomer", [2])
+    cluster.restore(newcomer, reached, pieces)
+    core = newcomer.core._cluster
+    assert core is not None
+    (program,) = core._programs.in_order()
+    assert (program.code_hash, program.origin.code_hash) == (code_hash, cluster.code.code_hash)
+    assert program.package == package
+    cluster.submit(cluster.seal_to(2, BOB))
+    for member in (cluster.worker, newcomer):
+        member.follow()
+    assert newcomer.status().state_root == cluster.worker.status().state_root
 
 
 def test_members_make_the_same_checkpoint_and_sign_it(cluster: Rotating) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from coprocessor.chain.development import development_keys
+from coprocessor.chain.errors import TransactionReverted
+from coprocessor.client.deployment import DeployOptions
+from coprocessor.client.network import UpgradeAnnounced
 from coprocessor.client.sync import NetworkClient, connect
+from coprocessor.protocol.upgrade_policy import UpgradePolicy
 from coprocessor.sandbox import project
-from coprocessor.values.errors import GuestFailed
+from coprocessor.values.errors import CallerMisuse, GuestFailed
 from tests.examples.modules import load_file
 from tests.examples.scene import EXAMPLES, Theatre
-from tests.support.live import LiveNetwork, phat, write_key
+from tests.support.live import LiveNetwork, phat, wait_until, write_key
 from tests.support.python_guest import compiled_python_guest
 
 OWNER, ALICE, BOB, *_ = development_keys()
@@ -39,6 +43,85 @@ def test_counters(net: NetworkClient, path: str) -> None:
     program = net.deploy(EXAMPLES / path, start=40)
     assert program.call("add", 2).result() == 42
     assert program.query("get") == 42
+
+
+COUNTER = """
+from phat import Contract, command, query
+
+class Counter(Contract):
+    count: int = 0
+
+    @command
+    def add(self, by: int) -> int:
+        self.count += by
+        return self.count
+
+    @query
+    def get(self) -> int:
+        return self.count
+"""
+NEXT = """
+    @command
+    def upgrade(self) -> None:
+        self.count += 1000
+
+    @command
+    def double(self) -> int:
+        self.count *= 2
+        return self.count
+"""
+
+
+def is_early(execute: Callable[[], None]) -> bool:
+    """Whether the chain's time has not come."""
+    try:
+        execute()
+    except TransactionReverted as reverted:
+        return "programs: early" in str(reverted)
+    return False
+
+
+def test_code_changes_after_its_delay_and_state_stays(
+    net: NetworkClient, live_network: LiveNetwork, tmp_path: Path
+) -> None:
+    """Announced, warned of, refused before its time, executed by a stranger; receipts of both versions hold."""
+    first, second, where = tmp_path / "first.py", tmp_path / "second.py", ("--network", str(live_network.folder))
+    first.write_text(COUNTER)
+    second.write_text(COUNTER + NEXT)
+    counter = net.deploy(first, options=DeployOptions(policy=UpgradePolicy.timelock(12)))
+    before = counter.call("add", 5)
+    assert before.result() == 5
+    assert "method 'double'" in phat("call", counter.id, "double", *where, fails=True)["what"]
+
+    with pytest.raises(TransactionReverted, match="programs: owner"):
+        counter.announce(second, author=ALICE)
+    ready = counter.announce(second)
+    with pytest.raises(TransactionReverted, match="programs: early"):
+        counter.execute(author=ALICE)
+    with pytest.warns(UpgradeAnnounced, match="leaves until then"):
+        assert counter.query("get") == 5
+    called = phat("call", counter.id, "add", "2", *where)
+    assert (called["result"], called["upgrade_announced"]["ready"]) == (7, ready)
+
+    links: list[int] = []
+    wait_until(lambda: not is_early(lambda: links.append(counter.execute(author=ALICE))))
+    assert counter.query("get") == 1007
+    after = counter.call("double")
+    assert after.result() == 2014
+    shown = phat("upgrade", counter.id, *where)
+    assert [version["link"] for version in shown["versions"]] == [None, *links]
+    assert (shown["version"], shown["policy"]) == (2, "timelock of 12 seconds, announced by the owner")
+    assert "upgrade_announced" not in shown
+    for number, handle in enumerate((before, after)):
+        (tmp_path / f"{number}.json").write_text(handle.receipt())
+        assert phat("verify", str(tmp_path / f"{number}.json"), "--network", str(live_network.file))["ok"] is True
+
+
+def test_a_frozen_program_never_changes(net: NetworkClient, tmp_path: Path) -> None:
+    (tmp_path / "counter.py").write_text(COUNTER)
+    counter = net.deploy(tmp_path / "counter.py")
+    with pytest.raises(CallerMisuse, match="frozen"):
+        counter.announce(tmp_path / "counter.py")
 
 
 def test_ballot(net: NetworkClient) -> None:

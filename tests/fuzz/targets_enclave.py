@@ -173,7 +173,7 @@ def _checkpoint_seeds() -> list[bytes]:
     origin = Instantiation(
         ProgramId(bytes(32)), 1, Address(bytes(20)), CodeHash(bytes(32)), bytes(32), 5, (ProgramId(bytes(32)),), b""
     )
-    kept = KeptProgram(origin, False, True, True, package(), ((b"key", b"value", 1, 0),))
+    kept = KeptProgram(origin, CodeHash(b"\x02" * 32), False, True, True, package(), ((b"key", b"value", 1, 0),))
     begun = BegunEpoch(2, 7, 1_700_000_000, RUNTIME)
     snapshot = checkpoint.Snapshot((begun,), ((1_700_000_000, bytes(32)),), (kept, kept))
     return [cbor.dumps(checkpoint._to_plain(snapshot))]

@@ -261,6 +261,7 @@ _SYSTEM = (
     ("member", system.decode_member, ["bytes32", "address", "bool", "uint256"], [bytes(32), bytes(20), True, 1]),
     ("instantiation", system.decode_instantiation, system._INSTANTIATE,
      [bytes(32), 1, bytes(20), bytes(32), bytes(32), 5, [bytes(32)], b"init"]),
+    ("upgrade", system.decode_upgrade, ["bytes32", "uint256", "bytes32", "uint256"], [bytes(32), 1, bytes(32), 5]),
     ("request", system.decode_request, ["bytes32", "uint256", "bytes32", "bytes4", "uint256", "bytes"],
      [bytes(32), 1, bytes(32), b"abcd", 5, b"arguments"]),
 )  # fmt: skip

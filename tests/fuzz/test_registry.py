@@ -44,6 +44,7 @@ EXEMPT = {
     "keys.identity.check_epoch": "takes a number",
     "keys.shares.check_index": "takes a number",
     "keys.shares.check_threshold": "takes two numbers",
+    "protocol.upgrade_policy.decode_policy": "takes decoded numbers and keys; tests/protocol/test_upgrade_policy.py",
     "sandbox.engine.Engine.deserialize": "native code, authenticated by its caller and run as it is (PROTOCOL 5.8)",
     "sandbox.fast_path.FastInstance.read": "reads a guest's memory; tests/sandbox/test_hostile_guests.py",
     "sandbox.public_path.PublicInstance.read": "as FastInstance.read",

@@ -32,16 +32,17 @@ LAYOUT = {  # headers.md, "Slots": the variables of each contract in the order o
     "simulated,admitted_block,expires,revoked,root worker_of bound_worker - - distrusted paused_until has_distrusted",
     "Clusters": "clusters:owner,epoch,quorum,fast_quorum,dispute_window,open,runtime,member_count,first_open members "
     "epochs:start,quorum,fast_quorum,runtime,raised boundaries:epoch,count,inbox_head,root,checkpoint",
-    "Programs": "codes programs:owner,cluster,code_hash,handle,policy handles input_keys",
+    "Programs": "codes programs:owner,cluster,code_hash,handle,policy handles input_keys - - announcements:code_hash,"
+    "ready,expires,fuel_limit,number upgrade_counts upgrades:code_hash,link",
     "Inbox": "heads counts ring stored_requests:program,packed",
     "Settlement": "settled:count,root,receipts receipts:to,root,outputs_root,final_block frozen_from is_delivered",
 }
 LINK = "Link(bytes32,uint256,uint8,address,address,uint256,uint256,uint256,bytes)"
 SETTLED = "Settled(bytes32,uint256,uint256,uint256,bytes32,bytes32,bytes32[],uint256)"
-SUBMIT, BATCH, REQUEST, EPOCH, MEMBER, INSTANTIATE = 1, 2, 3, 16, 20, 21
+SUBMIT, BATCH, REQUEST, EPOCH, MEMBER, INSTANTIATE, UPGRADE = 1, 2, 3, 16, 20, 21, 22
 PAYLOADS = {  # inbox.md, "Kinds"
     EPOCH: "uint256,bytes32,uint256,uint256", MEMBER: "bytes32,address,bool,uint256",
-    REQUEST: "bytes32,uint256,bytes32,bytes4,uint256,bytes",
+    REQUEST: "bytes32,uint256,bytes32,bytes4,uint256,bytes", UPGRADE: "bytes32,uint256,bytes32,uint256",
     INSTANTIATE: "bytes32,uint256,address,bytes32,bytes32,uint256,bytes32[],bytes",
 }
 RECEIPT = (
@@ -321,7 +322,7 @@ class Network:
 
     def read_cluster(self) -> str:
         """Epochs, members and programs: what system links say is what the contracts hold."""
-        cluster, self.epochs, self.programs, members = self.cluster, {}, {}, {}
+        cluster, self.epochs, self.programs, members, upgrades = self.cluster, {}, {}, {}, {}
         for link in self.links:
             told = read_abi(PAYLOADS[link.kind].split(","), link.payload) if link.kind in PAYLOADS else []
             if link.kind == EPOCH:
@@ -332,13 +333,18 @@ class Network:
                 members[told[0]] = (told[1], told[3] if told[2] else 0)
             elif link.kind == INSTANTIATE:
                 self.hold("Programs", "programs.handle,owner,code_hash,policy,cluster", told[:1], *told[1:5], cluster)
-                self.programs[told[1]] = (link.index, told[0])
+                self.programs[told[1]] = self.programs[told[0]] = (link.index, told[0])
+            elif link.kind == UPGRADE:
+                self.hold("Programs", "upgrades.code_hash,link", told[:2], told[2], link.index)
+                upgrades[told[0]] = told[1]
+        for program, count in upgrades.items():
+            self.hold("Programs", "upgrade_counts", (program,), count)
         for worker, (operator, joined) in members.items():
             self.hold("Clusters", "members", (cluster, worker), joined)
             self.hold("Registry", "workers.operator,role", (worker,), operator, 1)
         now = (max(self.epochs), sum(joined > 0 for _, joined in members.values()))
         self.hold("Clusters", "clusters.epoch,member_count", (cluster,), *now)
-        return f"epoch {now[0]}, {now[1]} members, {len(self.programs)} programs"
+        return f"epoch {now[0]}, {now[1]} members, {len(self.programs) // 2} programs"
 
     def read_receipts(self) -> str:
         self.receipts, before, here = [], (0, ZERO), (self.pinned["network"], self.cluster)
@@ -375,8 +381,8 @@ class Network:
         return signer, *subjects[2:], worker
 
     def places(self, link: Link) -> list[tuple[int, int, bytes]]:
-        calls = link.kind in (REQUEST, INSTANTIATE)
-        handles = [read_abi(PAYLOADS[link.kind].split(","), link.payload)[1]] if calls else []
+        calls = link.kind in (REQUEST, INSTANTIATE, UPGRADE)  # an upgrade names its program by id
+        handles = [read_abi(PAYLOADS[link.kind].split(","), link.payload)[link.kind != UPGRADE]] if calls else []
         if link.kind in (SUBMIT, BATCH):
             try:
                 handles = [item[0] for item in read_items(link.payload, *link[4:7])]

@@ -25,7 +25,7 @@ from tests.support.live import phat, running_network
 _ROOT = Path(__file__).parents[2]
 _READER = Path(reader.__file__)
 _LIBRARIES = {"cbor2", "coincurve", "eth_abi", "rlp", "sha3"}
-_LONGEST = 410
+_LONGEST = 420
 _SUBJECTS = ["headers", "contracts", "inbox", "cluster", "receipts", "outputs", "proofs"]
 _CALLS = 3
 _DIGEST = "0x" + "11" * 32

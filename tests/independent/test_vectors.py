@@ -25,6 +25,7 @@ _PAYLOAD = {
     reader.EPOCH: ("epoch", "runtime", "quorum", "fast_quorum"),
     reader.MEMBER: ("worker", "operator", "joined", "epoch"),
     reader.REQUEST: ("program", "handle", "request", "method", "callback_gas", "arguments"),
+    reader.UPGRADE: ("program", "number", "code_hash", "fuel_limit"),
     reader.INSTANTIATE: ("program", "handle", "owner", "code_hash", "policy", "fuel_limit", "callees", "init"),
 }
 

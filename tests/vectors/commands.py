@@ -93,6 +93,7 @@ def make_program(origin: Instantiation, keys: ProgramKeys, is_alive: bool) -> Pr
     return Program(
         origin=origin,
         epochs=(ProgramEpoch.of(keys),),
+        code_hash=origin.code_hash,
         package=None,
         is_private=False,
         has_constructor=False,

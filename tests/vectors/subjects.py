@@ -22,6 +22,7 @@ from tests.vectors import (
     queries,
     receipts,
     state,
+    upgrades,
     vendors,
 )
 from tests.vectors.form import Subject
@@ -29,7 +30,7 @@ from tests.vectors.form import Subject
 FOLDER = Path(__file__).parents[2] / "vectors"
 _MODULES = (
     *(encoding, labels, network, headers, proofs, inbox, commands, state),
-    *(outputs, receipts, queries, keys, ceremony, beacon, attestation, vendors, private_code),
+    *(outputs, receipts, queries, keys, ceremony, beacon, attestation, vendors, private_code, upgrades),
 )
 
 

@@ -29,7 +29,7 @@ from coprocessor.enclave import judgement, messages
 from coprocessor.host.holding import Hold
 from coprocessor.keys.dealing import Complaint, Dealing
 from coprocessor.keys.dkg import Announcement
-from coprocessor.protocol import commands, layout, queries, receipts, statements
+from coprocessor.protocol import commands, layout, queries, receipts, statements, upgrade_policy
 from coprocessor.protocol.links import LinkKind
 from coprocessor.protocol.output_body import Event, LogLine, OutputBody
 from coprocessor.protocol.outputs import Status
@@ -43,7 +43,8 @@ PAGES = Path(__file__).parents[2] / "docs" / "specification"
 WITHOUT_VECTORS = {"README", "guest-abi", "http", "program-package", "python-guest"}
 WITHOUT_RULES = {"encoding", "interface", "program-package", "python-guest", "README"}
 STRUCTS = (commands._TYPE, receipts._TYPE, statements._ADMISSION, statements._INPUT_KEY, statements._MASTER_KEY,
-           statements._GENESIS, statements._HANDOVER, statements._BOUNDARY, statements._BEACON_KEY)
+           statements._GENESIS, statements._HANDOVER, statements._BOUNDARY, statements._BEACON_KEY,
+           upgrade_policy._UPGRADE, upgrade_policy._WITHDRAWAL)
 
 
 def page(name: str) -> str:
@@ -102,7 +103,7 @@ def test_tags_are_those_of_the_contracts() -> None:
     text = page("labels")
     sources = [path.read_text() for path in (Path(__file__).parents[2] / "contracts").rglob("*.vy")]
     tags = {tag for source in sources for tag in re.findall(r'keccak256\("(coprocessor/v1/[a-z-]+)"\)', source)}
-    assert len(tags) == 7
+    assert len(tags) == 8
     assert all(f"`{tag}`" in text for tag in tags)
 
 

@@ -30,6 +30,7 @@ COMMANDS = (
     ("new", "make a folder with a small program to start from"),
     ("deploy", "deploy a program"),
     ("code", "show a program's code, or compare it with a source"),
+    ("upgrade", "show a program's versions, or announce, withdraw or execute another"),
     ("call", "call a command of a program and wait for its proven result"),
     ("query", "ask a program"),
     ("receipt", "write the one-file receipt of a settled output"),

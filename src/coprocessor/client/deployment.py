@@ -23,6 +23,7 @@ from coprocessor.client.unfinished import Note, Plan, deployment_note
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.protocol.interface import Interface, parse_interface
 from coprocessor.protocol.outputs import Status
+from coprocessor.protocol.upgrade_policy import FROZEN, UpgradePolicy
 from coprocessor.sandbox.package import CodePackage, encode_package
 from coprocessor.values.errors import CallerMisuse, GuestFailed
 from coprocessor.values.identities import ClusterId, CodeHash, ProgramId, from_hex, to_hex
@@ -32,8 +33,6 @@ __all__ = ["DEPLOY_SECONDS", "DeployOptions", "Deployment", "deploy", "encode_in
 
 DEPLOY_SECONDS = 300.0
 """How long to wait until a deployed program runs."""
-
-_FROZEN = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,7 @@ class DeployOptions:
         timeout: seconds to wait until it runs.
         private: code and constructor arguments are sealed to the cluster.
         seal_init: the constructor's arguments are, also where the code is public.
+        policy: who may change the code later; part of the program's id, for good (PROTOCOL 12).
     """
 
     cluster: ClusterId | None = None
@@ -58,6 +58,7 @@ class DeployOptions:
     timeout: float = DEPLOY_SECONDS
     private: bool = False
     seal_init: bool = False
+    policy: UpgradePolicy = FROZEN
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -136,13 +137,16 @@ async def deploy(
         sealed = seal_package(session.network_id, package, owner, cluster, code_key)
     published = encode_package(package) if sealed is None else sealed.code.encode()
     code_hash = await publish_code(sender, programs, published)
-    plan = Plan(owner.address, code_hash, cluster, options.callees, arguments, options.fuel)
+    policy = options.policy.digest()
+    if options.policy != FROZEN:
+        await sender.send(programs.address, programs.encode("disclose", options.policy.fields))
+    plan = Plan(owner.address, code_hash, cluster, options.callees, arguments, options.fuel, policy)
     with _note(session, plan, options.salt, is_sealed=code_key is not None) as note:
-        instance = Instance(owner.address, code_hash, cluster, note.salt, _FROZEN)
+        instance = Instance(owner.address, code_hash, cluster, note.salt, policy)
         if code_key is not None:
             arguments = seal_arguments(arguments, session.target.network, instance, code_key)
         call = programs.encode(
-            "instantiate", code_hash, cluster, note.salt, _FROZEN, list(options.callees), arguments, options.fuel
+            "instantiate", code_hash, cluster, note.salt, policy, list(options.callees), arguments, options.fuel
         )
         made = await instantiate(session, sender, call, instance, note.has_begun)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from coprocessor.client.sealing import CallOptions, SealedItem, SealingContext
 from coprocessor.client.session import Session, open_session
 from coprocessor.client.settled import SettledOutput, fetch_settled_output, find_settled_receipt
 from coprocessor.client.target import load_target
+from coprocessor.client.upgrades import UPGRADE_FUEL, announce, execute, known_policy, publish_next, withdraw
+from coprocessor.client.versions import Lineage, look_at_versions, present_record, warning_of
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.protocol.commands import derive_reply_secret
 from coprocessor.protocol.interface import Method
@@ -30,7 +33,15 @@ from coprocessor.protocol.receipt_file import Opened
 from coprocessor.values.errors import CallerMisuse, PeerUnreachable
 from coprocessor.values.identities import ZERO_DIGEST, Address, ClusterId, ProgramId, checked_digest, from_hex, to_hex
 
-__all__ = ["AsyncBatch", "AsyncHandle", "AsyncNetwork", "AsyncProgram", "aconnect", "split_batch"]
+__all__ = [
+    "AsyncBatch",
+    "AsyncHandle",
+    "AsyncNetwork",
+    "AsyncProgram",
+    "UpgradeAnnounced",
+    "aconnect",
+    "split_batch",
+]
 
 
 RECEIPT_PATIENCE = 10.0
@@ -59,6 +70,10 @@ async def aconnect(
     found = load_target(target, pinned)
     author = choose_key(key, found.network)
     return AsyncNetwork(await open_session(found, rpc), author)
+
+
+class UpgradeAnnounced(UserWarning):
+    """A program that is used may run other code soon: who does not want that leaves until then (PROTOCOL 12)."""
 
 
 class AsyncNetwork:
@@ -112,14 +127,14 @@ class AsyncNetwork:
         if private:
             chosen = replace(chosen, private=True)
         deployment = await deploy(self.session, package, self.author, init, chosen)
-        return AsyncProgram(self, await self.session.programs.record(deployment.program), deployment)
+        return AsyncProgram(self, await present_record(self.session, deployment.program), deployment)
 
     @checked
     async def program(self, program: str | bytes) -> AsyncProgram:
         """The deployed program with this id. Raises CallerMisuse where there is none (``program.unknown``)."""
         raw = from_hex(program, 32, "program id") if isinstance(program, str) else program
         known = ProgramId(checked_digest(raw, "program id"))
-        return AsyncProgram(self, await self.session.programs.record(known), None)
+        return AsyncProgram(self, await present_record(self.session, known), None)
 
     @checked
     def batch(self, relayer: PrivateKey | None = None) -> AsyncBatch:
@@ -186,6 +201,55 @@ class AsyncProgram:
         """0x-prefixed, 32 bytes."""
         return to_hex(self.record.program)
 
+    async def refresh(self) -> None:
+        """Looks for another version and for an announced upgrade, and warns of one (``UpgradeAnnounced``); asks nobody
+        where the program is frozen. ``call``, ``query`` and whatever seals do it by themselves."""
+        if not self.record.may_change:
+            return
+        self.record = await present_record(self.network.session, self.record.program)
+        if self.record.announced is not None:
+            warnings.warn(warning_of(self.record), UpgradeAnnounced, stacklevel=3)
+
+    @checked
+    async def lineage(self) -> Lineage:
+        """Every version, who may change the code, and the upgrade that waits."""
+        return await look_at_versions(self.network.session, self.record)
+
+    @checked
+    async def announce(
+        self, path: str | Path, *, private: bool = False, fuel: int = UPGRADE_FUEL, author: PrivateKey | None = None
+    ) -> int:
+        """Publishes the code at ``path`` and announces it as the next version; from when on it can be executed, seconds
+        since 1970. For the owner of a program whose policy is a timelock.
+
+        Raises:
+            CallerMisuse: the program is frozen (``upgrade.frozen``), or its method ``upgrade`` takes arguments.
+            TransactionReverted: somebody else's program, or another upgrade waits.
+        """
+        session, key = self.network.session, author or self.network.author
+        await known_policy(session, self.record)
+        package = await asyncio.to_thread(open_package, path)
+        code_hash = await publish_next(session, self.record, package, key, private)
+        return await announce(session, self.record, code_hash, fuel, key)
+
+    @checked
+    async def withdraw(self, *, author: PrivateKey | None = None) -> None:
+        """Takes the announced upgrade back. Raises as ``announce``."""
+        await withdraw(self.network.session, self.record, author or self.network.author)
+
+    @checked
+    async def execute(self, *, author: PrivateKey | None = None, timeout: float = RESULT_SECONDS) -> int:
+        """Has the announced upgrade take effect; the link at which it did. Anybody may.
+
+        Raises:
+            TransactionReverted: none waits, or it is too early or too late.
+            GuestFailed: the cluster refused the code and goes on with the present one (``upgrade.refused``).
+        """
+        session = self.network.session
+        done = await execute(session, self.record, author or self.network.author, timeout)
+        self.record = await present_record(session, self.record.program)
+        return done.link
+
     @checked
     async def call(
         self,
@@ -218,6 +282,7 @@ class AsyncProgram:
             EvidenceRefused: the reply does not hold.
             PeerUnreachable: no worker answers.
         """
+        await self.refresh()
         described = self.record.interface.method(method, "query")
         encoded = described.encode_arguments(arguments, named)
         return await ask(self.network.session, self.record, described, encoded, caller)
@@ -234,6 +299,7 @@ class AsyncProgram:
         **named: Any,
     ) -> SealedItem:
         """A sealed command, for the author's own submission or for a relayer (20 bytes) to bring in a batch."""
+        await self.refresh()
         described = self.record.interface.method(method, "command")
         encoded = described.encode_arguments(arguments, named)
         context = await self.sealing_context()
@@ -322,6 +388,8 @@ class AsyncBatch:
         **named: Any,
     ) -> None:
         """Seals a command for this batch's relayer and adds it."""
+        if program.record.program not in self._contexts:
+            await program.refresh()
         described = program.record.interface.method(method, "command")
         encoded = described.encode_arguments(arguments, named)
         if program.record.program not in self._contexts:

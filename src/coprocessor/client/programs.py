@@ -12,9 +12,9 @@ from coprocessor.protocol import layout
 from coprocessor.protocol.interface import Interface
 from coprocessor.protocol.private_code import PrivateCode
 from coprocessor.values.errors import CallerMisuse, EvidenceRefused
-from coprocessor.values.identities import Address, ClusterId, CodeHash, ProgramId, to_hex
+from coprocessor.values.identities import ZERO_DIGEST, Address, ClusterId, CodeHash, ProgramId, to_hex
 
-__all__ = ["InputKey", "ProgramRecord", "ProgramRecords"]
+__all__ = ["Announcement", "InputKey", "ProgramRecord", "ProgramRecords"]
 
 KEY_SECONDS = 60.0
 """How long to wait for the input key of a program that was just deployed."""
@@ -24,14 +24,20 @@ KEY_SECONDS = 60.0
 class ProgramRecord:
     """A deployed program: all fields proven by storage, the interface by the code's hash.
 
+    Of a program whose policy allows upgrades, ``client.versions.present_record`` gives the present one.
+
     Args:
         program: 32 bytes.
         owner: who deployed it.
         cluster: 32 bytes.
-        code_hash: 32 bytes.
+        code_hash: 32 bytes, of the version that this record is of.
         handle: its short name inside the cluster.
-        interface: what it offers.
+        interface: what that version offers.
         private: the clear part of private code, or None where the code is public.
+        policy: 32 bytes, digest of the upgrade policy; zero where the program is frozen (PROTOCOL 12).
+        version: 1 for the first code.
+        announced: the upgrade that waits, or None.
+        is_proven: it is proven that this version runs; else it is the newest, and may have been refused.
     """
 
     program: ProgramId
@@ -41,6 +47,34 @@ class ProgramRecord:
     handle: int
     interface: Interface
     private: PrivateCode | None = None
+    policy: bytes = ZERO_DIGEST
+    version: int = 1
+    announced: Announcement | None = None
+    is_proven: bool = True
+
+    @property
+    def may_change(self) -> bool:
+        """Its policy allows other code."""
+        return bool(self.policy) and any(self.policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """New code that waits.
+
+    Args:
+        number: of the program's announcements, from 0.
+        code_hash: 32 bytes.
+        ready: from when on it can be executed, seconds since 1970 by the chain.
+        expires: until when.
+        fuel_limit: of its method ``upgrade``.
+    """
+
+    number: int
+    code_hash: CodeHash
+    ready: int
+    expires: int
+    fuel_limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +92,11 @@ class ProgramRecords:
         self._contracts = contracts
         self._chain = chain
         self._known: dict[ProgramId, ProgramRecord] = {}
+        self.versions: dict[tuple[ProgramId, int], ProgramRecord] = {}
+        """By program and number of upgrades: what ``client.versions`` found to run after them."""
 
     async def record(self, program: ProgramId) -> ProgramRecord:
-        """The program's record.
+        """The program's record as it was made, with its first code.
 
         Raises:
             CallerMisuse: the finalised chain has no such program (``program.unknown``).
@@ -111,15 +147,19 @@ class ProgramRecords:
 
     async def published(self, record: ProgramRecord) -> PublishedCode:
         """A program's code as it was published, checked against its hash."""
+        return await self.code(record.code_hash)
+
+    async def code(self, code_hash: CodeHash) -> PublishedCode:
+        """Published code by its hash, against which it is checked."""
         head = await self._chain.refresh()
-        return await self._fetch(record.code_hash, head.header.number)
+        return await self._fetch(code_hash, head.header.number)
 
     async def _fetch(self, code_hash: CodeHash, last_block: int) -> PublishedCode:
         chunks = await fetch_code(self._contracts.node, self._contracts["Programs"], code_hash, last_block)
         return read_published(b"".join(chunks))
 
     async def _look(self, program: ProgramId) -> ProgramRecord:
-        names = ("owner", "cluster", "code_hash", "handle")
+        names = ("owner", "cluster", "code_hash", "handle", "policy")
         slots = {name: layout.program_field(program, name) for name in names}
         proven = await self._chain.prove({"Programs": list(slots.values())})
         fields = {name: proven.digest("Programs", slot) for name, slot in slots.items()}
@@ -140,6 +180,7 @@ class ProgramRecords:
             int.from_bytes(fields["handle"], "big"),
             code.interface,
             code.private,
+            fields["policy"],
         )
 
     async def _recorded_key(self, cluster: ClusterId, subject: ProgramId) -> InputKey | None:

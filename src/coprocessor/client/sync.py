@@ -18,6 +18,8 @@ from coprocessor.client.deployment import DeployOptions
 from coprocessor.client.network import AsyncBatch, AsyncHandle, AsyncNetwork, AsyncProgram, aconnect
 from coprocessor.client.queries import QueryResult
 from coprocessor.client.sealing import CallOptions, SealedItem
+from coprocessor.client.upgrades import UPGRADE_FUEL
+from coprocessor.client.versions import Lineage
 from coprocessor.crypto.secp256k1 import PrivateKey
 
 __all__ = ["Batch", "Handle", "NetworkClient", "Program", "connect"]
@@ -139,6 +141,24 @@ class Program:
     def id(self) -> str:
         """0x-prefixed, 32 bytes."""
         return self.asynchronous.id
+
+    def lineage(self) -> Lineage:
+        """See ``AsyncProgram.lineage``."""
+        return self._loop.run(self.asynchronous.lineage())
+
+    def announce(
+        self, path: str | Path, *, private: bool = False, fuel: int = UPGRADE_FUEL, author: PrivateKey | None = None
+    ) -> int:
+        """See ``AsyncProgram.announce``."""
+        return self._loop.run(self.asynchronous.announce(path, private=private, fuel=fuel, author=author))
+
+    def withdraw(self, *, author: PrivateKey | None = None) -> None:
+        """See ``AsyncProgram.withdraw``."""
+        self._loop.run(self.asynchronous.withdraw(author=author))
+
+    def execute(self, *, author: PrivateKey | None = None, timeout: float = RESULT_SECONDS) -> int:
+        """See ``AsyncProgram.execute``."""
+        return self._loop.run(self.asynchronous.execute(author=author, timeout=timeout))
 
     def call(
         self,

@@ -22,7 +22,7 @@ from coprocessor.crypto.hashing import keccak256
 from coprocessor.durable.disk import PLAIN_DISK, Disk
 from coprocessor.durable.errors import DiskFailed
 from coprocessor.durable.points import PersistPoint
-from coprocessor.values.identities import Address, ClusterId, CodeHash, ProgramId
+from coprocessor.values.identities import ZERO_DIGEST, Address, ClusterId, CodeHash, ProgramId
 
 __all__ = ["Note", "Plan", "deployment_note"]
 
@@ -39,11 +39,12 @@ class Plan:
     callees: Sequence[ProgramId]
     arguments: bytes
     fuel: int
+    policy: bytes = ZERO_DIGEST
 
     def digest(self) -> bytes:
         """32 bytes."""
-        types = ["address", "bytes32", "bytes32", "bytes32[]", "bytes", "uint256"]
-        values = [self.owner, self.code_hash, self.cluster, list(self.callees), self.arguments, self.fuel]
+        types = ["address", "bytes32", "bytes32", "bytes32[]", "bytes", "uint256", "bytes32"]
+        values = [self.owner, self.code_hash, self.cluster, list(self.callees), self.arguments, self.fuel, self.policy]
         return keccak256(abi.encode(types, values))
 
 

@@ -119,10 +119,11 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class KeptProgram:
-    """A program as a checkpoint keeps it: what made it, whether its code is private, whether it runs, its code where it
-    does, and its entries as (key, value, link, position)."""
+    """A program as a checkpoint keeps it: what made it, the hash of its present version, whether its code is private,
+    whether it runs, its code where it does, and its entries as (key, value, link, position)."""
 
     origin: Instantiation
+    code_hash: CodeHash
     is_private: bool
     has_constructor: bool
     is_alive: bool
@@ -158,6 +159,7 @@ def take_snapshot(epochs: Sequence[BegunEpoch], programs: Iterable[Program], sta
         kept.append(
             KeptProgram(
                 program.origin,
+                program.code_hash,
                 program.is_private,
                 program.has_constructor,
                 program.is_alive,
@@ -221,6 +223,7 @@ def _to_plain(snapshot: Snapshot) -> list[Any]:
             [
                 [origin.program, origin.handle, origin.owner, origin.code_hash, origin.policy, origin.fuel_limit],
                 list(origin.callees),
+                kept.code_hash,
                 [kept.is_private, kept.has_constructor, kept.is_alive],
                 code,
                 [list(entry) for entry in kept.entries],
@@ -261,6 +264,7 @@ def _program(plain: Any, codes: list[CodePackage]) -> KeptProgram:
         case [
             [bytes(program), int(handle), bytes(owner), bytes(code_hash), bytes(policy), int(fuel)],
             [*callees],
+            bytes(present),
             [bool(is_private), bool(has_constructor), bool(is_alive)],
             [*code],
             [*entries],
@@ -277,7 +281,8 @@ def _program(plain: Any, codes: list[CodePackage]) -> KeptProgram:
             )
             package = codes[code[0]] if code else None
             kept = tuple(_entry(entry) for entry in entries)
-            return KeptProgram(origin, is_private, has_constructor, is_alive, package, kept)
+            present_code = CodeHash(checked_digest(present, "code hash"))
+            return KeptProgram(origin, present_code, is_private, has_constructor, is_alive, package, kept)
     raise _malformed()
 
 

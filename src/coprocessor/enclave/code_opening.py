@@ -27,7 +27,7 @@ from coprocessor.sandbox.package import CodePackage, compute_content_digest, dec
 from coprocessor.values.errors import CoprocessorError, EvidenceRefused, GuestFailed
 from coprocessor.values.identities import ClusterId, NetworkId
 
-__all__ = ["CodeOpener", "constructor_failed", "not_runnable"]
+__all__ = ["CodeOpener", "constructor_failed", "not_runnable", "upgrade_failed"]
 
 
 def _not_opened() -> EvidenceRefused:
@@ -47,6 +47,12 @@ def not_runnable() -> GuestFailed:
 def constructor_failed() -> GuestFailed:
     """The constructor of a private program, or one with sealed arguments, failed."""
     return GuestFailed("code.constructor", "the constructor failed; its words are not public")
+
+
+def upgrade_failed(place: str, is_private: bool) -> GuestFailed:
+    """The method ``upgrade`` of new code failed. Its words may hold state, so nobody reads them; where in public code
+    it was, the owner may know (PROTOCOL 13)."""
+    return GuestFailed("code.upgrade", f"the method upgrade failed{'' if is_private else place}; the old code goes on")
 
 
 @dataclass(frozen=True, slots=True)

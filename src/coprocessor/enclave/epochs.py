@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from coprocessor.keys.derivation import ClusterKeys
-from coprocessor.values.errors import CallerMisuse, EvidenceRefused
+from coprocessor.values.errors import CallerMisuse, EvidenceRefused, InternalError
 from coprocessor.values.identities import RuntimeId
 from coprocessor.values.network import NetworkConfiguration
 
@@ -75,6 +75,13 @@ class Epochs:
     def keys(self, epoch: int) -> ClusterKeys | None:
         """The keys of an epoch, where they are held."""
         return self._keys.get(epoch)
+
+    def needed(self, epoch: int) -> ClusterKeys:
+        """The keys of an epoch that this enclave must hold by now. Raises InternalError where it does not."""
+        keys = self._keys.get(epoch)
+        if keys is None:
+            raise InternalError("epoch.keys", f"the keys of epoch {epoch} are needed and not held")
+        return keys
 
     def begin(self, begun: BegunEpoch) -> None:
         """An epoch's first link is executed. Raises EvidenceRefused where it is not the next one."""

@@ -1,7 +1,8 @@
 """Opening and judging the items of a link, before anything runs (PROTOCOL 3.2, 4.1, 4.2, 5.5).
 
 An item is void, by rule, where its program is unknown or dead, where it does not open for the link's actual origin,
-where its signature or deadline is bad, or where its nonce was spent. Void items consume no nonce.
+where it calls ``upgrade`` (PROTOCOL 12), where its signature or deadline is bad, or where its nonce was spent. Void
+items consume no nonce.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from coprocessor.enclave.programs import Program, ProgramEpoch, ProgramTable
 from coprocessor.protocol.commands import MAX_DEADLINE_AHEAD, Destination, OpenedCommand, open_command
 from coprocessor.protocol.items import ClearItem, decode_items
 from coprocessor.protocol.links import Link
+from coprocessor.sandbox.abi import UPGRADE_SELECTOR
 from coprocessor.values.errors import CoprocessorError, MalformedInput
 from coprocessor.values.identities import Address, NetworkId, ProgramId
 
@@ -78,6 +80,8 @@ def _judge(
     except CoprocessorError as error:
         return void(_rule(error.code))
     command = opened.command
+    if command.method == UPGRADE_SELECTOR:
+        return void("void.upgrade")
     if command.deadline < link.timestamp:
         return void("void.late")
     if command.deadline > link.timestamp + MAX_DEADLINE_AHEAD:

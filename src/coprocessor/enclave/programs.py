@@ -2,7 +2,8 @@
 
 A program comes to be by its ``INSTANTIATE`` link and is a pure function of it: code, owner, policy, callees. Code
 counts only if its rolling hash is the one in the link. A program whose code cannot be loaded, or whose constructor
-fails, is dead: it keeps its id, and everything sent to it is void.
+fails, is dead: it keeps its id, and everything sent to it is void. ``UPGRADE`` links put other code in the place of the
+present one (PROTOCOL 12); id, owner, keys and state stay.
 """
 
 from __future__ import annotations
@@ -78,8 +79,9 @@ class Program:
     """An instance of published code.
 
     Args:
-        origin: the link's content.
+        origin: the content of the link that made it.
         epochs: its keys by epoch, the present one first.
+        code_hash: 32 bytes, of its present version.
         package: its code, or None where that is no package, or does not open.
         is_private: the code was published sealed; nothing of it may leave the enclave.
         has_constructor: the interface names an ``init`` method.
@@ -88,6 +90,7 @@ class Program:
 
     origin: Instantiation
     epochs: tuple[ProgramEpoch, ...]
+    code_hash: CodeHash
     package: CodePackage | None = field(repr=False)
     is_private: bool
     has_constructor: bool
@@ -113,7 +116,7 @@ class Program:
     def record(self) -> Digest:
         """What the state root commits to beside the entries: 32 bytes."""
         origin = self.origin
-        fields = [origin.program, origin.handle, origin.owner, origin.code_hash, origin.policy]
+        fields = [origin.program, origin.handle, origin.owner, self.code_hash, origin.policy]
         return sha256(cbor.dumps([*fields, list(origin.callees), self.is_alive]))
 
     def load_request(self) -> LoadProgram:
@@ -154,6 +157,10 @@ class ProgramTable:
         """A program comes to be, alive or dead."""
         self._by_id[program.origin.program] = program
         self._by_handle[program.origin.handle] = program.origin.program
+
+    def put(self, program: Program) -> None:
+        """A program has changed; its id and handle have not."""
+        self._by_id[program.origin.program] = program
 
     def bury(self, program: ProgramId) -> Program:
         """Marks a program as dead and returns it."""

@@ -83,7 +83,15 @@ def rebuild(
     state.nonces.restore(snapshot.nonces)
     for kept in snapshot.programs:
         own = ProgramEpoch.of(keys.program(kept.origin.program))
-        program = Program(kept.origin, (own,), kept.package, kept.is_private, kept.has_constructor, kept.is_alive)
+        program = Program(
+            kept.origin,
+            (own,),
+            kept.code_hash,
+            kept.package,
+            kept.is_private,
+            kept.has_constructor,
+            kept.is_alive,
+        )
         entries = ProgramState(state.network, own.keys, program.record())
         entries.restore(kept.entries)
         programs.add(program)

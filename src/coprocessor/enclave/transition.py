@@ -7,28 +7,29 @@ bytes. A failing item leaves the state untouched; its reason stands in its seale
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 from coprocessor.crypto.hashing import hmac_sha256
-from coprocessor.enclave.code_opening import CodeOpener, constructor_failed, not_runnable
+from coprocessor.enclave.code_loading import CodeLoader
+from coprocessor.enclave.code_opening import constructor_failed, upgrade_failed
 from coprocessor.enclave.epochs import Epochs
 from coprocessor.enclave.executor_port import Executor
 from coprocessor.enclave.inbox import ProvenLink
 from coprocessor.enclave.judgement import Bench, ReadyItem, VoidItem, judge_link
 from coprocessor.enclave.messages import ItemOutput
-from coprocessor.enclave.programs import CodeStore, Program, ProgramEpoch, ProgramTable
+from coprocessor.enclave.programs import CodeStore, Program, ProgramTable
 from coprocessor.enclave.sealed_state import ClusterState, ProgramState
 from coprocessor.keys.derivation import ClusterKeys
 from coprocessor.protocol.commands import method_selector
-from coprocessor.protocol.interface import parse_interface
+from coprocessor.protocol.interface import UPGRADE_METHOD, parse_interface
 from coprocessor.protocol.links import LinkKind
 from coprocessor.protocol.output_body import Event, LogLine, OutputBody, encode_output_body
 from coprocessor.protocol.outputs import Leaf, Status, derive_output_keys, public_plaintext_hash, seal_output
-from coprocessor.protocol.private_code import is_private_code
 from coprocessor.protocol.sealed_init import is_sealed_init
-from coprocessor.protocol.system import Instantiation, decode_instantiation, decode_request
-from coprocessor.sandbox.abi import FrameKind
+from coprocessor.protocol.system import decode_instantiation, decode_request, decode_upgrade
+from coprocessor.sandbox.abi import UPGRADE_SELECTOR, FrameKind
+from coprocessor.sandbox.discretion import place_of
 from coprocessor.sandbox.executor_messages import (
     Call,
     CallOutcome,
@@ -36,12 +37,10 @@ from coprocessor.sandbox.executor_messages import (
     Executed,
     Item,
     ItemResult,
-    LoadFailed,
 )
 from coprocessor.sandbox.faults import ExhaustedLimit
 from coprocessor.sandbox.outcome import OutcomeKind
-from coprocessor.sandbox.package import CodePackage
-from coprocessor.values.errors import CoprocessorError, InternalError
+from coprocessor.values.errors import InternalError
 from coprocessor.values.identities import (
     ZERO_ADDRESS,
     ZERO_DIGEST,
@@ -120,7 +119,7 @@ class Transition:
         self._network = network
         self._epochs = epochs
         self._executor = executor
-        self._codes = codes
+        self._loader = CodeLoader(network, epochs, executor, codes)
         self._programs = programs
         self._state = state
         self._bench = Bench(network, chain_id, inbox, epochs, programs, state.nonces)
@@ -137,13 +136,10 @@ class Transition:
 
     def missing_code(self, proven: ProvenLink) -> CodeHash | None:
         """The code that ``apply`` would lack, or None."""
-        if proven.link.kind != LinkKind.INSTANTIATE:
-            return None
-        code_hash = decode_instantiation(proven.link.payload).code_hash
-        return code_hash if self._codes.get(code_hash) is None else None
+        return self._loader.missing(proven.link)
 
     def apply(self, proven: ProvenLink) -> Applied:
-        """Executes a link that holds items or makes a program; other kinds have no outputs."""
+        """Executes a link that holds items, makes a program or changes its code; other kinds have no outputs."""
         kind = proven.link.kind
         if kind in (LinkKind.SUBMIT, LinkKind.BATCH):
             outputs = self._apply_items(proven)
@@ -151,6 +147,8 @@ class Transition:
             outputs = [self._apply_request(proven)]
         elif kind == LinkKind.INSTANTIATE:
             outputs = [self._instantiate(proven)]
+        elif kind == LinkKind.UPGRADE:
+            outputs = [self._upgrade(proven)]
         else:
             outputs = []
         if self.has_older:
@@ -233,6 +231,8 @@ class Transition:
         program = self._programs.by_id(request.program)
         if program is None or not program.is_alive:
             return _public(proven, place, Status.VOID, 0, b"void.program", "void.program")
+        if request.method == UPGRADE_SELECTOR:
+            return _public(proven, place, Status.VOID, 0, b"void.upgrade", "void.upgrade")
         call = Call(
             program=request.program,
             kind=FrameKind.REQUEST,
@@ -254,7 +254,7 @@ class Transition:
     def _instantiate(self, proven: ProvenLink) -> tuple[ItemOutput, Leaf]:
         origin = decode_instantiation(proven.link.payload)
         place = _Place(0, origin.program, _NO_REQUEST)
-        program, arguments, reason = self._load(origin, proven.link.timestamp)
+        program, arguments, reason = self._loader.begin(origin, proven.link.timestamp)
         self._programs.add(program)
         self._state.add(origin.program, ProgramState(self._network, program.present.keys, program.record()))
         if not program.is_alive:
@@ -268,64 +268,53 @@ class Transition:
         message = str(constructor_failed()) if is_secret else outcome.message
         return _public(proven, place, _status(outcome), outcome.fuel, message.encode("utf-8")[:PUBLIC_RESULT_LIMIT])
 
-    def _load(self, origin: Instantiation, timestamp: int) -> tuple[Program, bytes, str]:
-        """The program, its constructor's arguments, and for a dead one the public reason."""
-        code = self._codes.get(origin.code_hash)
-        if code is None:
-            raise InternalError("code.missing", f"code 0x{origin.code_hash.hex()} was not asked for in time")
-        program = self._make(origin, is_private_code(code), timestamp)
-        opener = self._opener(timestamp)
-        try:
-            package = opener.open(code, origin)
-            arguments = opener.open_init(origin)
-        except CoprocessorError as error:
-            return program, b"", str(error)
-        try:
-            constructor = parse_interface(package.interface).init is not None
-        except CoprocessorError as error:
-            return program, b"", str(not_runnable() if program.is_private else error)
-        program = replace(program, package=package, has_constructor=constructor, is_alive=True)
-        refusal = self._load_code(program, package)
-        if refusal:
-            reason = str(not_runnable()) if program.is_private else refusal
-            return replace(program, is_alive=False), b"", reason
-        return program, arguments, ""
-
-    def _make(self, origin: Instantiation, is_private: bool, timestamp: int) -> Program:
-        """A program that does not run yet, with its keys of the present epoch and of those in their grace."""
-        keys = [self._keys(epoch).program(origin.program) for epoch in self._epochs.acceptable(timestamp)]
-        return Program(origin, tuple(ProgramEpoch.of(one) for one in keys), None, is_private, False, False)
-
-    def _opener(self, timestamp: int) -> CodeOpener:
-        acceptable = self._epochs.acceptable(timestamp)
-        keys = {epoch: self._keys(epoch).private_code_key for epoch in acceptable}
-        return CodeOpener(self._network, self._keys(self._epochs.current).identity.cluster, keys)
-
-    def _load_code(self, program: Program, package: CodePackage) -> str:
-        """Gives the code to the executor; why it cannot be a program, or nothing."""
-        reply = self._executor.load(program)
-        if isinstance(reply, LoadFailed):
-            return f"{reply.code}: {reply.message}"
-        if package.language == "python" and reply.interface != package.interface:
-            self._executor.unload(program.origin.program)
-            return "package.interface: the published interface is not the one that the code has"
-        return ""
-
     def _construct(self, proven: ProvenLink, program: Program, arguments: bytes) -> CallOutcome | None:
         """Runs the constructor; None where the program has none and was given no arguments."""
         if not program.has_constructor:
             return None
-        origin = program.origin
+        return self._run_as_owner(proven, program, FrameKind.INIT, "init", arguments, program.origin.fuel_limit)
+
+    def _upgrade(self, proven: ProvenLink) -> tuple[ItemOutput, Leaf]:
+        """Other code from this link on, with the same keys and state (PROTOCOL 12). Where it does not load, or its
+        method ``upgrade`` fails, the program goes on as it was."""
+        change = decode_upgrade(proven.link.payload)
+        place = _Place(0, change.program, _NO_REQUEST)
+        program = self._programs.by_id(change.program)
+        if program is None or not program.is_alive:
+            return _public(proven, place, Status.VOID, 0, b"void.program", "void.program")
+        successor, reason = self._loader.succeed(program, change.code_hash, proven.link.timestamp)
+        if reason:
+            return _public(proven, place, Status.REVERTED, 0, reason.encode("utf-8")[:PUBLIC_RESULT_LIMIT])
+        outcome = self._carry_over(proven, successor, change.fuel_limit)
+        if outcome is not None and outcome.kind != OutcomeKind.OK:
+            self._executor.restore(program)
+            message = str(upgrade_failed(place_of(outcome.message), successor.is_private))
+            return _public(proven, place, _status(outcome), outcome.fuel, message.encode("utf-8"))
+        self._programs.put(successor)
+        self._state.program(change.program).record = successor.record()
+        return _public(proven, place, Status.OK, 0 if outcome is None else outcome.fuel, b"")
+
+    def _carry_over(self, proven: ProvenLink, successor: Program, fuel_limit: int) -> CallOutcome | None:
+        """Runs the new code's method ``upgrade`` over the state; None where it has none."""
+        package = successor.package
+        if package is None or parse_interface(package.interface).upgrade is None:
+            return None
+        arguments = b"[]" if package.language == "python" else b""
+        return self._run_as_owner(proven, successor, FrameKind.COMMAND, UPGRADE_METHOD, arguments, fuel_limit)
+
+    def _run_as_owner(
+        self, proven: ProvenLink, program: Program, kind: FrameKind, method: str, arguments: bytes, fuel_limit: int
+    ) -> CallOutcome:
         call = Call(
-            program=origin.program,
-            kind=FrameKind.INIT,
-            selector=method_selector("init"),
-            caller=origin.owner,
+            program=program.origin.program,
+            kind=kind,
+            selector=method_selector(method),
+            caller=program.origin.owner,
             origin=ZERO_ADDRESS,
             request_id=_NO_REQUEST,
             arguments=arguments,
-            fuel_limit=origin.fuel_limit,
-            random_seed=self._seed(proven, 0, origin.program),
+            fuel_limit=fuel_limit,
+            random_seed=self._seed(proven, 0, program.origin.program),
         )
         (result,) = self._run(proven, [Item(0, call)])
         return result.outcome
@@ -348,15 +337,9 @@ class Transition:
             for write in result.writes:
                 self._state.write(write.program, write.key, write.value, proven.link.index, result.position)
 
-    def _keys(self, epoch: int) -> ClusterKeys:
-        keys = self._epochs.keys(epoch)
-        if keys is None:
-            raise InternalError("epoch.keys", f"the keys of epoch {epoch} are needed and not held")
-        return keys
-
     def _seed(self, proven: ProvenLink, position: int, program: ProgramId) -> bytes:
         """PROTOCOL 5.2: PRF(epoch secret, link hash, position, program)."""
-        secret = self._keys(self._epochs.current).randomness_secret
+        secret = self._epochs.needed(self._epochs.current).randomness_secret
         return hmac_sha256(secret, proven.head + position.to_bytes(4, "big") + program)
 
 

@@ -22,10 +22,13 @@ from coprocessor.protocol.packed import PackedType, decode_packed, encode_packed
 from coprocessor.values.errors import CallerMisuse, EvidenceRefused, MalformedInput
 from coprocessor.values.limits import MAX_ARGUMENT_BYTES
 
-__all__ = ["MAX_INTERFACE", "Interface", "Method", "Parameter", "parse_interface"]
+__all__ = ["MAX_INTERFACE", "UPGRADE_METHOD", "Interface", "Method", "Parameter", "parse_interface"]
 
 MAX_INTERFACE = 256 * 1024
 """Bytes of an interface."""
+
+UPGRADE_METHOD = "upgrade"
+"""The command that the cluster itself runs, once, where new code takes the place of old (PROTOCOL 12)."""
 
 _MAX_METHODS = 256
 _KINDS = ("init", "command", "query", "request")
@@ -191,7 +194,17 @@ class Interface:
                     "init": "it runs once, at deployment",
                 }[method.kind],
             )
+        if name == UPGRADE_METHOD and method.kind == "command":
+            raise CallerMisuse(
+                "interface.kind", f"{name} cannot be called", next="it runs once, when this code takes the place of old"
+            )
         return method
+
+    @property
+    def upgrade(self) -> Method | None:
+        """What carries the state of the version before over, where the program has it."""
+        method = self.methods.get(UPGRADE_METHOD)
+        return method if method is not None and method.kind == "command" else None
 
     @property
     def init(self) -> Method | None:

@@ -46,8 +46,11 @@ __all__ = [
     "inbox_head",
     "input_key",
     "mapping_slot",
+    "program_announcement",
     "program_by_handle",
     "program_field",
+    "program_upgrade",
+    "program_upgrade_count",
     "published_code",
     "receipt_field",
     "registry_bound_worker",
@@ -91,7 +94,15 @@ VARIABLES: Final[dict[str, dict[str, int]]] = {
         "has_distrusted": 8,
     },
     "Clusters": {"clusters": 0, "members": 1, "epochs": 2, "boundaries": 3},
-    "Programs": {"codes": 0, "programs": 1, "handles": 2, "input_keys": 3},
+    "Programs": {
+        "codes": 0,
+        "programs": 1,
+        "handles": 2,
+        "input_keys": 3,
+        "announcements": 6,
+        "upgrade_counts": 7,
+        "upgrades": 8,
+    },
     "Inbox": {"heads": 0, "counts": 1},
     "Settlement": {"settled": 0, "receipts": 1, "frozen_from": 2},
     "Beacon": {
@@ -143,6 +154,8 @@ STRUCTS: Final[dict[str, tuple[str, ...]]] = {
     "Clusters.epochs": ("start", "quorum", "fast_quorum", "runtime", "raised"),
     "Clusters.boundaries": ("epoch", "count", "inbox_head", "root", "checkpoint"),
     "Programs.programs": ("owner", "cluster", "code_hash", "handle", "policy"),
+    "Programs.announcements": ("code_hash", "ready", "expires", "fuel_limit", "number"),
+    "Programs.upgrades": ("code_hash", "link"),
     "Settlement.settled": ("count", "root", "receipts"),
     "Settlement.receipts": ("to", "root", "outputs_root", "final_block"),
     "Beacon.keys": ("key_hash", "share_keys_hash", "threshold", "recorded"),
@@ -313,6 +326,21 @@ def program_by_handle(cluster: bytes, handle: int) -> Digest:
 def input_key(program: bytes, epoch: int) -> Digest:
     """``Programs.input_keys[program][epoch]``; ``program`` is the cluster's id for the cluster's own key."""
     return mapping_slot(_variable("Programs", "input_keys"), program, epoch)
+
+
+def program_announcement(program: bytes, field: str) -> Digest:
+    """A field of ``Programs.announcements[program]``: the upgrade that waits; all zero where none does."""
+    return _member("Programs", "announcements", field, program)
+
+
+def program_upgrade_count(program: bytes) -> Digest:
+    """``Programs.upgrade_counts[program]``."""
+    return mapping_slot(_variable("Programs", "upgrade_counts"), program)
+
+
+def program_upgrade(program: bytes, number: int, field: str) -> Digest:
+    """A field of ``Programs.upgrades[program][number]``, number from 1."""
+    return _member("Programs", "upgrades", field, program, number)
 
 
 def inbox_head(cluster: bytes) -> Digest:

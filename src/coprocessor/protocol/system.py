@@ -13,6 +13,7 @@ __all__ = [
     "Instantiation",
     "MemberChange",
     "RequestPayload",
+    "Upgrade",
     "compute_program_id",
     "compute_request_id",
     "compute_worker_id",
@@ -20,6 +21,7 @@ __all__ = [
     "decode_instantiation",
     "decode_member",
     "decode_request",
+    "decode_upgrade",
 ]
 
 
@@ -55,6 +57,16 @@ class Instantiation:
     fuel_limit: int
     callees: tuple[ProgramId, ...]
     init: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """A program's code changes: ``number`` counts its upgrades from 1, ``fuel_limit`` is of its method ``upgrade``."""
+
+    program: ProgramId
+    number: int
+    code_hash: CodeHash
+    fuel_limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +109,12 @@ def decode_instantiation(payload: bytes) -> Instantiation:
         tuple(ProgramId(callee) for callee in callees),
         init,
     )
+
+
+def decode_upgrade(payload: bytes) -> Upgrade:
+    """Raises MalformedInput where the payload has another shape."""
+    program, number, code_hash, fuel = abi.decode(["bytes32", "uint256", "bytes32", "uint256"], payload)
+    return Upgrade(ProgramId(program), number, CodeHash(code_hash), fuel)
 
 
 def decode_request(payload: bytes) -> RequestPayload:

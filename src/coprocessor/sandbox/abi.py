@@ -26,6 +26,7 @@ from coprocessor.values.limits import (
 
 __all__ = [
     "ABI_VERSION",
+    "UPGRADE_SELECTOR",
     "CallFrame",
     "CallResult",
     "CallStatus",
@@ -85,6 +86,10 @@ def compute_selector(method: str) -> bytes:
         return keccak256(method.encode("ascii"))[:4]
     except UnicodeEncodeError as error:
         raise CallerMisuse("abi.method_name", f"a method's name is ASCII, not {method!r}") from error
+
+
+UPGRADE_SELECTOR: Final = compute_selector("upgrade")
+"""Of the command that a cluster itself runs where new code takes the place of old; nobody else calls it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Rules enforced:
 1. Randomness is a function of (seed, program, call index) (PROTOCOL 5.2).
 2. Only declared callees are called, none that is active already, and at most MAX_CALL_DEPTH programs at once
    (PROTOCOL 5.4).
+   Nobody calls the method ``upgrade`` (PROTOCOL 12).
 3. A callee that fails leaves no writes and no events; its caller sees the status and goes on.
 4. In queries nothing is written, and signatures come from another key (PROTOCOL 8.8).
 5. Log and state-write limits count over the whole item, failed callees included.
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from coprocessor.crypto.secp256k1 import PrivateKey
-from coprocessor.sandbox.abi import CallFrame, CallStatus, Event, FrameKind, ResultStatus
+from coprocessor.sandbox.abi import UPGRADE_SELECTOR, CallFrame, CallStatus, Event, FrameKind, ResultStatus
 from coprocessor.sandbox.discretion import withhold_reason
 from coprocessor.sandbox.drawn import derive_application_key, draw_random
 from coprocessor.sandbox.faults import ExhaustedLimit, GuestFault, GuestTrap, LimitExhausted, TrapKind
@@ -168,7 +169,7 @@ class _Activation:
         identity = ProgramId(program)
         if identity not in self._program.callees:
             raise GuestFault("it calls a program that it does not declare")
-        refusal = self._refusal(identity)
+        refusal = self._refusal(identity, payload[:_SELECTOR_BYTES])
         if refusal:
             return bytes((CallStatus.REFUSED,)) + refusal.encode("ascii"), 0
         layer = self._layer.above()
@@ -196,7 +197,9 @@ class _Activation:
             layer.commit()
         return _reply(outcome), outcome.fuel
 
-    def _refusal(self, identity: ProgramId) -> str:
+    def _refusal(self, identity: ProgramId, selector: bytes) -> str:
+        if selector == UPGRADE_SELECTOR:
+            return "the method upgrade is run by the cluster alone"
         if identity in self._item.active:
             return "the program is active already"
         if len(self._item.active) >= MAX_CALL_DEPTH:

@@ -15,13 +15,19 @@ from typing import Final
 from coprocessor.sandbox.abi import ResultStatus
 from coprocessor.sandbox.outcome import Outcome, OutcomeKind
 
-__all__ = ["FAILED", "withhold_reason"]
+__all__ = ["FAILED", "place_of", "withhold_reason"]
 
 FAILED: Final = "the private program failed"
 
 _SAID: Final = "Error: "
 _PLACE: Final = re.compile(r" \([\w./-]+\.py:\d+\)\Z")
 _TRAP: Final = "trap: "
+
+
+def place_of(message: str) -> str:
+    """Where in the code of a Python program a failure was, with a space before it; empty where that is not said."""
+    found = _PLACE.search(message)
+    return found.group() if found else ""
 
 
 def withhold_reason(outcome: Outcome, is_interpreted: bool) -> Outcome:

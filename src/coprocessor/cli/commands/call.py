@@ -10,6 +10,7 @@ from typing import Any
 from coprocessor.cli.options import add_author, add_network, seconds, whole
 from coprocessor.cli.screen import Screen, bytes_to_text, to_text
 from coprocessor.cli.session import run_on_network
+from coprocessor.cli.upgrade_notice import upgrade_fields, warn_of_upgrade
 from coprocessor.client.calls import RESULT_SECONDS, CallHandle, CallOutcome, estimate, failure_of, submit
 from coprocessor.client.network import AsyncNetwork, AsyncProgram
 from coprocessor.client.sealing import DEFAULT_FUEL, CallOptions, SealedItem
@@ -38,6 +39,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     async def work(net: AsyncNetwork) -> int:
         with screen.progress("sealing the command"):
             program = await net.program(arguments.program)
+            warn_of_upgrade(screen, program.record)
             item = await _seal(program, arguments)
         if arguments.estimate:
             return await _estimate(net, item, screen)
@@ -92,6 +94,7 @@ def _finish(
         "block": None,
         "state_root": None,
         "simulated": simulated,
+        **upgrade_fields(program.record),
     }
     if outcome is not None:
         fields |= {

@@ -1,6 +1,7 @@
 """PATH is a Python file, a folder with contract.py, or a .wasm file with NAME.interface.json beside it. Constructor
 arguments are given by name: --arg owner=0x... --arg 'limits=[1, 2]'. With --private code and arguments are sealed to
-the cluster: the chain keeps a commitment to the source, and callers see methods and types alone."""
+the cluster: the chain keeps a commitment to the source, and callers see methods and types alone. A program's code never
+changes unless --upgrade says who may announce another, how long before (phat upgrade)."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from coprocessor.cli.screen import Screen
 from coprocessor.cli.session import run_on_network
 from coprocessor.client.deployment import DEPLOY_SECONDS, Deployment, DeployOptions, deploy, open_package
 from coprocessor.client.network import AsyncNetwork
+from coprocessor.client.upgrades import parse_policy
 from coprocessor.protocol.interface import Interface, parse_interface
 from coprocessor.values.errors import CallerMisuse
 from coprocessor.values.identities import ClusterId, ProgramId, from_hex, to_hex
@@ -29,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fuel", type=whole, help="limit of the constructor")
     parser.add_argument("--private", action="store_true", help="seal code and constructor arguments to the cluster")
     parser.add_argument("--seal-init", action="store_true", help="seal the constructor's arguments alone")
+    parser.add_argument(
+        "--upgrade",
+        metavar="POLICY",
+        default="frozen",
+        help="who may change the code later, for good: frozen (default), timelock:SECONDS or votes:FILE",
+    )
     parser.add_argument("--timeout", type=seconds, default=DEPLOY_SECONDS, help="seconds to wait until it runs")
     add_network(parser)
     add_author(parser)
@@ -37,23 +45,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Deploys and prints the program's id."""
 
+    options = _options(arguments)
+
     async def work(net: AsyncNetwork) -> int:
         with screen.progress(f"loading {arguments.path} in the sandbox"):
             package = await asyncio.to_thread(open_package, arguments.path)
         interface = parse_interface(package.interface)
         init = _encode_init(interface, _named(arguments.arg))
         with screen.progress("deploying, and waiting until the cluster runs it"):
-            done = await deploy(net.session, package, net.author, init, _options(arguments))
+            done = await deploy(net.session, package, net.author, init, options)
         screen.say(f"program {to_hex(done.program)}")
         screen.say(f"cluster {to_hex(done.cluster)}, link {done.link}")
         screen.say(f"code {to_hex(done.code_hash)}, gas {done.gas}")
+        screen.say(f"upgrades: {options.policy.describe()}")
         if done.opening is not None:
             screen.say(f"code sealed to cluster {to_hex(done.cluster)}, epoch {done.epoch}")
             screen.say(f"commitment {to_hex(done.opening.commitment)}")
         for method in interface.methods.values():
             screen.say(f"  {method.kind:7} {method.signature}")
         screen.warn_simulated(net.simulated)
-        screen.finish(_fields(done, net.simulated))
+        screen.finish({**_fields(done, net.simulated), "upgrades": options.policy.describe()})
         return 0
 
     return run_on_network(arguments, work)
@@ -104,4 +115,5 @@ def _options(arguments: argparse.Namespace) -> DeployOptions:
         timeout=arguments.timeout,
         private=arguments.private,
         seal_init=arguments.seal_init,
+        policy=parse_policy(arguments.upgrade),
     )

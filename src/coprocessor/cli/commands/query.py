@@ -8,6 +8,7 @@ import argparse
 from coprocessor.cli.options import add_author, add_network
 from coprocessor.cli.screen import Screen, to_text
 from coprocessor.cli.session import run_on_network
+from coprocessor.cli.upgrade_notice import upgrade_fields, warn_of_upgrade
 from coprocessor.client.network import AsyncNetwork
 from coprocessor.client.queries import ask
 from coprocessor.values.identities import to_hex
@@ -31,6 +32,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     async def work(net: AsyncNetwork) -> int:
         with screen.progress("asking"):
             program = await net.program(arguments.program)
+            warn_of_upgrade(screen, program.record)
             method = program.record.interface.method(arguments.method, "query")
             encoded = method.encode_words(arguments.arguments)
             caller = net.author if arguments.as_caller or arguments.key else None
@@ -46,6 +48,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             "worker": answer.worker,
             "epoch": answer.epoch,
             "simulated": answer.simulated,
+            **upgrade_fields(program.record),
         }
         if answer.unverified_freshness:
             screen.say("UNVERIFIED FRESHNESS: node and worker are one server, so nobody else vouches for the block")
