@@ -65,7 +65,7 @@ class NoNews:
 
     def __init__(self, enclave: CoreEnclave) -> None:
         self.enclave = enclave
-        self.enrolment = self.links = None
+        self.enrolment = self.links = self.watch = None
         self.courier = SimpleNamespace(signed_key=lambda program, epoch: (bytes(32), bytes(65)) if epoch == 1 else None)
         self.settled = SimpleNamespace(links=5, receipts=1)
         reached = m.BoundaryReached(2, 5, bytes(32), bytes(32), _DIGEST, b"manifest", bytes(65))

@@ -35,7 +35,8 @@ def test_keys_change_and_the_older_ones_are_closed(rotating: LiveNetwork, tmp_pa
     program = str(phat("deploy", str(COUNTER), "--arg", "start=5", *where)["program"])
     assert phat("call", program, "add", "1", *where)["result"] == 6
     raised = phat("epoch", "raise", *where)
-    assert (raised["present"], raised["first_open"]) == (2, 1)
+    assert (raised["present"], raised["first_open"], raised["overdue"]) == (2, 1, False)
+    wait_until(lambda: [one["code"] for one in phat("epoch", *where)["missing"]] == ["epoch.grace"])
     assert phat("query", program, "get", *where)["result"] == 6
     assert phat("call", program, "add", "1", *where)["result"] == 7
     let_time_pass(rotating)

@@ -8,7 +8,8 @@ from coprocessor.chain.development import development_keys
 from coprocessor.client.session import Session
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.protocol import layout
-from coprocessor.values.errors import CallerMisuse
+from coprocessor.protocol.closing import closing_seconds
+from coprocessor.values.errors import CallerMisuse, CoprocessorError
 from coprocessor.values.identities import ClusterId, Digest, to_hex
 
 __all__ = ["ClusterEpochs", "EpochRecord", "look_at_epochs", "owner_key", "raise_epoch"]
@@ -35,6 +36,9 @@ class ClusterEpochs:
         epochs: the newest ones, oldest first.
         present: the one whose keys write now.
         first_open: the oldest that is not closed.
+        now: timestamp of the block under which all of it is proven, seconds since 1970.
+        closing: seconds that older epochs may stay open without an alarm (PROTOCOL 8.4).
+        missing: what keeps older epochs open, in the words of members that answer: (worker's URL, code, what).
         boundary_links: links after which the closed ones ended; 0 while none is closed.
         checkpoint: 32 bytes, of the state then; zero while none is closed.
     """
@@ -43,8 +47,24 @@ class ClusterEpochs:
     epochs: tuple[EpochRecord, ...]
     present: int
     first_open: int
+    now: int
+    closing: int
+    missing: tuple[tuple[str, str, str], ...]
     boundary_links: int
     checkpoint: Digest
+
+    @property
+    def due(self) -> int | None:
+        """By when the older epochs should be closed, seconds since 1970; None where none is open."""
+        if self.first_open >= self.present:
+            return None
+        began = next((one.raised for one in self.epochs if one.epoch == self.first_open + 1), self.epochs[0].raised)
+        return began + self.closing
+
+    @property
+    def is_overdue(self) -> bool:
+        """An older epoch has been open for too long: the alarm."""
+        return self.due is not None and self.now > self.due
 
 
 async def look_at_epochs(session: Session, cluster: ClusterId) -> ClusterEpochs:
@@ -73,9 +93,28 @@ async def look_at_epochs(session: Session, cluster: ClusterId) -> ClusterEpochs:
         ),
         present,
         first_open,
+        proven.head.header.timestamp,
+        closing_seconds(session.target.network.configuration),
+        await _missing(session, cluster) if first_open < present else (),
         proven.value("Clusters", ended["count"]),
         Digest(proven.digest("Clusters", ended["checkpoint"])),
     )
+
+
+async def _missing(session: Session, cluster: ClusterId) -> tuple[tuple[str, str, str], ...]:
+    """What members say keeps older epochs open; who does not answer says nothing."""
+    found = []
+    for member in await session.workers.members(cluster):
+        try:
+            ending = (await session.workers.api.status(member.url)).get("ending")
+        except CoprocessorError as error:
+            found.append((member.url, error.code, error.what))
+            continue
+        missing = ending.get("missing") if isinstance(ending, dict) else None
+        if isinstance(missing, dict):
+            code, what = (str(missing.get(name, ""))[:200] for name in ("code", "what"))
+            found.append((member.url, code, what))
+    return tuple(found)
 
 
 async def owner_key(session: Session, cluster: ClusterId) -> PrivateKey | None:

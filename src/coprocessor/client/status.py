@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from coprocessor.client.chain_state import ProvenSlots
 from coprocessor.client.clusters import list_clusters
 from coprocessor.client.session import Session
 from coprocessor.protocol import layout
+from coprocessor.protocol.closing import closing_seconds
 from coprocessor.values.errors import CoprocessorError
 from coprocessor.values.identities import ClusterId, StateRoot
 
@@ -36,6 +38,7 @@ class ClusterStatus:
         settled: links settled.
         state_root: after the settled ones.
         members: 32-byte worker ids that can be reached.
+        overdue: an older epoch has been open for too long (PROTOCOL 8.4): the alarm.
     """
 
     id: ClusterId
@@ -44,6 +47,7 @@ class ClusterStatus:
     settled: int
     state_root: StateRoot
     members: tuple[bytes, ...]
+    overdue: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,8 @@ async def _committee(session: Session, processes: list[ProcessStatus]) -> Commit
 async def _cluster(session: Session, cluster: ClusterId) -> ClusterStatus:
     epoch, links = layout.cluster_field(cluster, "epoch"), layout.inbox_count(cluster)
     count, root = layout.settled(cluster, "count"), layout.settled(cluster, "root")
-    proven = await session.chain.prove({"Clusters": [epoch], "Inbox": [links], "Settlement": [count, root]})
+    first_open = layout.cluster_field(cluster, "first_open")
+    proven = await session.chain.prove({"Clusters": [epoch, first_open], "Inbox": [links], "Settlement": [count, root]})
     members = await session.workers.members(cluster, fresh=True)
     return ClusterStatus(
         id=cluster,
@@ -109,7 +114,19 @@ async def _cluster(session: Session, cluster: ClusterId) -> ClusterStatus:
         settled=proven.value("Settlement", count),
         state_root=StateRoot(proven.digest("Settlement", root)),
         members=tuple(member.worker for member in members),
+        overdue=await _is_overdue(session, cluster, proven),
     )
+
+
+async def _is_overdue(session: Session, cluster: ClusterId, present: ProvenSlots) -> bool:
+    """Whether an epoch before the present one should have been closed by now."""
+    epoch = present.value("Clusters", layout.cluster_field(cluster, "epoch"))
+    first_open = present.value("Clusters", layout.cluster_field(cluster, "first_open"))
+    if first_open >= epoch:
+        return False
+    raised = layout.cluster_epoch(cluster, first_open + 1, "raised")
+    began = (await session.chain.prove({"Clusters": [raised]}, present.head)).value("Clusters", raised)
+    return present.head.header.timestamp > began + closing_seconds(session.target.network.configuration)
 
 
 async def _endpoints(session: Session, clusters: list[ClusterStatus]) -> list[tuple[str, str]]:

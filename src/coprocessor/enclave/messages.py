@@ -536,7 +536,8 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How far the enclave is: counts of links, root, epoch, whether keys are held, and the verified block."""
+    """How far the enclave is: counts of links, root, epoch, whether keys are held, the verified block, and how many
+    entries may be left under older keys."""
 
     block_number: int
     buffered: int
@@ -545,6 +546,7 @@ class Status:
     epoch: int
     has_keys: bool
     state_root: bytes
+    older_entries: int = 0
 
 
 # ---- gatekeeper: from the host

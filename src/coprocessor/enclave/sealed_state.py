@@ -84,9 +84,9 @@ class ProgramState:
         self._older: deque[tuple[bytes, bytes]] = deque()
 
     @property
-    def has_older(self) -> bool:
-        """Entries may be left under the keys of an older epoch."""
-        return bool(self._older)
+    def older(self) -> int:
+        """How many entries may be left under the keys of older epochs."""
+        return len(self._older)
 
     def write(self, key: bytes, value: bytes | None, link: int, position: int) -> None:
         """Sets (or with None deletes) an entry, written by the item at (link, position)."""
@@ -155,15 +155,20 @@ class ClusterState:
     def rotate(self, limit: int, link: int) -> bool:
         """Seals up to ``limit`` older entries again, programs in the order of their handles; whether none is left."""
         for program, state in self._programs.items():
-            if not state.has_older:
+            if not state.older:
                 continue
             if limit <= 0:
                 return False
             limit -= state.rotate(limit, link)
             self._dirty.add(program)
-            if state.has_older:
+            if state.older:
                 return False
         return True
+
+    @property
+    def older(self) -> int:
+        """How many entries may be left under the keys of older epochs."""
+        return sum(state.older for state in self._programs.values())
 
     def programs(self) -> Iterator[tuple[ProgramId, ProgramState]]:
         """All programs in the order of their handles."""

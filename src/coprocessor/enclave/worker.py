@@ -469,4 +469,5 @@ class _Cluster:
             epoch=self._epochs.current,
             has_keys=self._epochs.has_keys,
             state_root=self._history.root,
+            older_entries=self._state.older,
         )

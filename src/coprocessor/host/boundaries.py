@@ -61,6 +61,8 @@ class Boundaries:
         self._reached: dict[int, m.BoundaryReached] = {}
         self._closed_up_to = 1  # the epoch up to which nothing older is open; the chain is asked no more until the next
         self._quiet_since: tuple[int, float] = (-1, 0.0)
+        self.missing: CoprocessorError | None = None
+        """What keeps older epochs open, as far as this member knows."""
 
     # ---- what the enclave says
 
@@ -155,11 +157,19 @@ class Boundaries:
         """Closes older epochs, or helps them to their end, where that is due; whether anything was sent.
 
         Raises:
-            PeerUnreachable: too few members sign (``boundary.quorum``).
+            PeerUnreachable: too few members sign (``boundary.quorum``), or too few operators hold the checkpoint
+                (``boundary.holders``).
             TransactionReverted, TransactionFailed, ChainUnreachable, RpcError: the chain does not take it.
         """
         if self._links.epoch <= self._closed_up_to:
             return False
+        try:
+            return await self._end(executed, settled_block)
+        except CoprocessorError as error:
+            self.missing = error
+            raise
+
+    async def _end(self, executed: int, settled_block: int) -> bool:
         around = self._around
         cluster = await around.contract("Clusters").read("clusters", around.cluster)
         if cluster[_FIRST_OPEN] > max(1, self._named_epoch):
@@ -167,6 +177,7 @@ class Boundaries:
             self._named_epoch, self._folder.named = ended[0], ended[4]
         if cluster[_FIRST_OPEN] >= cluster[_EPOCH]:
             self._closed_up_to = cluster[_EPOCH]
+            self.missing = None
             return False
         reached = [one for one in self._reached.values() if one.epoch == cluster[_EPOCH]]
         for boundary in sorted(reached, key=lambda one: -one.count):
@@ -175,7 +186,13 @@ class Boundaries:
                 if not self._is_my_turn(boundary.count):
                     return False
                 return await self._close(boundary, receipt.number, cluster[_QUORUM])
-        return not reached and await self._append_empty(executed, cluster[_EPOCH])
+        if not reached:
+            return await self._approach(executed, cluster[_EPOCH])
+        count = max(one.count for one in reached)
+        self.missing = PeerUnreachable(
+            "epoch.receipt", f"no final receipt ends at the boundary after {count} links", next="wait, or settle"
+        )
+        return False
 
     async def _close(self, reached: m.BoundaryReached, receipt: int, quorum: int) -> bool:
         clusters = self._around.contract("Clusters")
@@ -218,19 +235,36 @@ class Boundaries:
         _log.info("worker: closed the epochs before %d after %d links", reached.epoch, reached.count)
         return True
 
-    async def _append_empty(self, executed: int, epoch: int) -> bool:
+    async def _approach(self, executed: int, epoch: int) -> bool:
+        """Notes what the boundary waits for; appends an empty link where nothing else comes (rule 4)."""
+        around = self._around
+        raised = (await around.contract("Clusters").read("epochs", around.cluster, epoch))[_RAISED]
+        grace = grace_of(around.network.configuration)
+        is_over = await around.node.next_timestamp() > raised + grace
+        older = (await self._enclave.request(m.GetStatus(), m.Status)).older_entries
+        if executed < self._links.count:
+            self.missing = PeerUnreachable(
+                "epoch.links", f"{self._links.count - executed} links are not executed yet", next="wait"
+            )
+        elif older:
+            self.missing = PeerUnreachable("epoch.entries", f"{older} entries are still under older keys", next="wait")
+        elif not is_over:
+            self.missing = PeerUnreachable("epoch.grace", f"older inputs are taken for {grace} s", next="wait")
+        else:
+            self.missing = PeerUnreachable("epoch.links", "no link has come since the grace is over", next="send one")
+        return await self._append_empty(executed, is_over)
+
+    async def _append_empty(self, executed: int, is_over: bool) -> bool:
         """An empty link where nothing else comes and the grace of older inputs is over (rule 4)."""
         if self._quiet_since[0] != executed or executed < self._links.count:
             self._quiet_since = (executed, time.monotonic())
             return False
         if time.monotonic() - self._quiet_since[1] < IDLE_SECONDS or not self._is_my_turn(executed):
             return False
-        around = self._around
-        raised = (await around.contract("Clusters").read("epochs", around.cluster, epoch))[_RAISED]
-        if await around.node.next_timestamp() <= raised + grace_of(around.network.configuration):
+        if not is_over:
             return False
-        inbox = around.contract("Inbox")
-        await around.sender.send(inbox.address, inbox.encode("submit", around.cluster, 0, 0, b""))
+        inbox = self._around.contract("Inbox")
+        await self._around.sender.send(inbox.address, inbox.encode("submit", self._around.cluster, 0, 0, b""))
         return True
 
     def _is_my_turn(self, count: int) -> bool:

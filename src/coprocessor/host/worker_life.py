@@ -24,6 +24,7 @@ from coprocessor.host.boundaries import Boundaries
 from coprocessor.host.courier import Courier
 from coprocessor.host.enclave_process import EnclaveOptions, EnclaveProcess, EnclaveRefused
 from coprocessor.host.enrolment import RENEW_SECONDS, Enrolment
+from coprocessor.host.epoch_watch import EpochWatch
 from coprocessor.host.feed import ChainFeed
 from coprocessor.host.link_feed import LinkFeed
 from coprocessor.host.settled_index import SettledIndex
@@ -70,6 +71,7 @@ class WorkerLife:
         self.settler: Settler | None = None
         self.courier: Courier | None = None
         self.boundaries: Boundaries | None = None
+        self.watch: EpochWatch | None = None
         self.enrolment: Enrolment | None = None
         self.settled = SettledIndex(around)
         self.executed = 0
@@ -109,6 +111,7 @@ class WorkerLife:
         self.settler = Settler(around, enclave, self.links, enrolment.worker, signer)
         self.courier = Courier(around, enclave, self.links, enrolment.worker)
         boundaries = self.boundaries = Boundaries(around, enclave, self.links, enrolment.worker)
+        self.watch = EpochWatch(around, self.links, enrolment.worker, lambda: boundaries.missing)
         await self._enter("admission", enrolment.admit)
         await self._enter("endpoint", lambda: enrolment.announce(endpoint))
         await self._enter("membership", enrolment.join)
@@ -119,6 +122,7 @@ class WorkerLife:
         await until_first_ends(
             self._trying.for_ever("chain", lambda: self._follow(feed)),
             self._trying.for_ever("settlement", self._act, self._wake),
+            self._trying.for_ever("keys after removals", self.watch.step),
             self._serve_code(enclave),
             self._serve_keys(enrolment),
         )

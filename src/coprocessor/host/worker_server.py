@@ -33,6 +33,7 @@ from coprocessor.codec import cbor
 from coprocessor.enclave import messages as m
 from coprocessor.host.checkpoints import answer_with
 from coprocessor.host.enclave_process import EnclaveProcess, EnclaveRefused
+from coprocessor.host.epoch_watch import Ending
 from coprocessor.host.holding import HOLD, Holder
 from coprocessor.host.http import cbor_response, json_response, query_integer, taking
 from coprocessor.host.store import SettledReceipt, StoredOutput
@@ -266,8 +267,18 @@ class WorkerServer:
                 "epoch": 0 if status is None else status.epoch,
                 "has_keys": status is not None and status.has_keys,
                 "state_root": None if status is None else to_hex(status.state_root),
+                "ending": _ending_to_json(None if life is None or life.watch is None else life.watch.ending),
             }
         )
+
+
+def _ending_to_json(ending: Ending | None) -> dict[str, Any] | None:
+    """Older epochs that are open, and what is missing until they can be closed."""
+    if ending is None:
+        return None
+    missing = None if ending.missing is None else ending.missing.to_dict()
+    whole = {"first_open": ending.first_open, "epoch": ending.epoch, "due": ending.due, "overdue": ending.is_overdue}
+    return {**whole, "missing": missing}
 
 
 async def _enclave_status(enclave: EnclaveProcess | None) -> m.Status | None:

@@ -74,8 +74,22 @@ def _show(epochs: ClusterEpochs, screen: Screen) -> None:
         state = "present" if record.epoch == epochs.present else "open" if record.is_open else "closed"
         began = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(record.raised))
         screen.say(f"  epoch {record.epoch}: from link {record.start}, {began} UTC, {state}")
+    if epochs.due is not None:
+        _show_open(epochs, epochs.due, screen)
     if epochs.boundary_links:
         screen.say(f"  checkpoint {to_hex(epochs.checkpoint)} after {epochs.boundary_links} links")
+
+
+def _show_open(epochs: ClusterEpochs, due: int, screen: Screen) -> None:
+    by = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(due))
+    days, minutes = epochs.closing // 86_400, epochs.closing // 60
+    span = f"{days} days" if days else f"{minutes} minutes (development)"
+    if epochs.is_overdue:
+        screen.say(f"  ALARM: the epochs before {epochs.present} should have been closed within {span}, by {by} UTC")
+    else:
+        screen.say(f"  the epochs before {epochs.present} should be closed within {span}, by {by} UTC")
+    for url, code, what in epochs.missing:
+        screen.say(f"    {url}: {code}: {what}")
 
 
 def _fields(epochs: ClusterEpochs, simulated: bool) -> dict[str, object]:
@@ -88,6 +102,9 @@ def _fields(epochs: ClusterEpochs, simulated: bool) -> dict[str, object]:
             {"epoch": record.epoch, "start": record.start, "raised": record.raised, "open": record.is_open}
             for record in epochs.epochs
         ],
+        "due": epochs.due,
+        "overdue": epochs.is_overdue,
+        "missing": [{"endpoint": url, "code": code, "what": what} for url, code, what in epochs.missing],
         "boundary_links": epochs.boundary_links,
         "checkpoint": epochs.checkpoint,
         "simulated": simulated,

@@ -46,6 +46,8 @@ def _show(network: str, status: NetworkStatus, screen: Screen) -> None:
     for cluster in status.clusters:
         screen.say(f"cluster {to_hex(cluster.id)}, epoch {cluster.epoch}, {len(cluster.members)} worker(s)")
         screen.say(f"  {cluster.settled} of {cluster.links} links settled, state {to_hex(cluster.state_root)}")
+        if cluster.overdue:
+            screen.say("  ALARM: older epochs should have been closed by now; phat epoch says what is missing")
     screen.warn_simulated(status.simulated)
 
 
@@ -57,6 +59,7 @@ def _fields(status: NetworkStatus, is_whole: bool) -> dict[str, object]:
             "index": cluster.settled,
             "links": cluster.links,
             "state_root": cluster.state_root,
+            "epochs_overdue": cluster.overdue,
             "workers": list(cluster.members),
         }
         for cluster in status.clusters
