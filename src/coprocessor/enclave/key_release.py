@@ -12,7 +12,7 @@ from coprocessor.keys.tickets import verify_ticket
 from coprocessor.protocol import layout
 from coprocessor.protocol.statements import ROLE_WORKER
 from coprocessor.values.errors import EvidenceRefused
-from coprocessor.values.identities import Digest, NetworkId, WorkerId
+from coprocessor.values.identities import ClusterId, Digest, NetworkId, WorkerId
 
 __all__ = ["MAX_TICKET_AGE", "KeyReleases"]
 
@@ -57,6 +57,7 @@ class KeyReleases:
         if request.identity.network != self._network or request.identity.insecure != self._insecure:
             raise EvidenceRefused("release.foreign_network", "the request is for another network")
         key = (request.worker, request.identity.cluster, request.sealing_key, request.identity.epoch)
+        self._forget_closed(request.identity.cluster)
         answered = self._released.get(key)
         if answered is not None:
             if answered[0] == request.digest:
@@ -73,6 +74,13 @@ class KeyReleases:
         self._tickets[request.ticket.ticket.digest] = request.ticket.ticket.block_number
         self._released[key] = (request.digest, answer)
         return answer
+
+    def _forget_closed(self, cluster: ClusterId) -> None:
+        """Answers of epochs that are closed are given to nobody again, not even to whom they were given."""
+        slot = layout.cluster_field(cluster, "first_open")
+        first_open = self._view.value("Clusters", slot) if self._view.has("Clusters", slot) else 1
+        for key in [key for key in self._released if key[1] == cluster and key[3] < first_open]:
+            del self._released[key]
 
     def _check_member(self, request: KeyRequest) -> None:
         """The worker is admitted with exactly these keys, unrevoked, unexpired, trusted, and a member now."""
