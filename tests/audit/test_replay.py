@@ -14,14 +14,12 @@ from coprocessor.audit.committees import HANDOVER_DELAY_SECONDS
 from coprocessor.audit.expectations import check_storage, compute_expected
 from coprocessor.audit.records import FALSE, NOTHING, Event, Record
 from coprocessor.audit.replay import JUDGES, PASSED_OVER, SUBJECTS, Replay, check_complete
-from coprocessor.audit.state import AuditState
 from coprocessor.chain.artifacts import load_artifact
 from coprocessor.enclave import gatekeeper, handover
 from coprocessor.values.errors import EvidenceRefused
 from coprocessor.values.identities import Digest, WorkerId
 from coprocessor.values.network import CONTRACT_NAMES
-from tests.audit.world import World, audit, replay
-from tests.enclave.committee import PHASE_BLOCKS
+from tests.audit.world import World, audit, begin, replay
 from tests.support.fake_chain import key
 
 Change = Callable[[Event], Event]
@@ -38,6 +36,7 @@ def make() -> World:
     world.input_key(cluster, program, [one, two])
     world.link(cluster)
     world.settle(cluster, len(world.heads[cluster]), [one, two])
+    world.make_beacon()
     world.refresh()
     world.admit(3)
     world.raise_epoch(cluster)
@@ -171,6 +170,13 @@ FALSEHOODS: dict[str, tuple[str, Change | None, int, str, str]] = {
     "other shares": ("Gatekeeping.Completed", reordered, 0, "audit.ceremony", "ceremonies"),
     "an outcome of too few": ("Gatekeeping.Completed", sign(signatures=[]), 0, "audit.too_few", "ceremonies"),
     "a switch of too few": ("Gatekeeping.Completed", sign(old_signatures=[]), 1, "audit.too_few", "ceremonies"),
+    "another beacon's ceremony": ("Beacon.Opened", say(session=OTHER), 0, "audit.session", "beacon"),
+    "a beacon's dropped message": ("Beacon.Transcript", None, 1, "audit.ceremony", "beacon"),
+    "another beacon key": ("Beacon.Completed", say(beacon_key=bytes(96)), 0, "audit.ceremony", "beacon"),
+    "a beacon key of too few": ("Beacon.Completed", sign(signatures=[]), 0, "audit.too_few", "beacon"),
+    "a value of another height": ("Beacon.Posted", say(height=4000), 0, "audit.beacon", "beacon"),
+    "a value of another committee": ("Beacon.Posted", say(committee=2), 0, "audit.beacon", "beacon"),
+    "another fallback": ("Beacon.FellBack", say(prevrandao=OTHER), 0, "audit.beacon", "beacon"),
     "another configuration": (
         "Registry.Configured",
         say(configuration=OTHER),
@@ -195,8 +201,9 @@ FALSEHOODS: dict[str, tuple[str, Change | None, int, str, str]] = {
     "an epoch elsewhere": ("Clusters.EpochRaised", say(link=3), 1, "audit.epoch", "epochs"),
     "a hidden member": ("Clusters.Joined", None, 0, "audit.not_a_member", "input keys"),
     "another hidden member": ("Clusters.Joined", None, 1, "audit.not_a_member", "input keys"),
-    "another input key": ("Programs.InputKeyPublished", say(key=OTHER), 0, "audit.not_a_member", "input keys"),
-    "an input key of one": ("Programs.InputKeyPublished", fewer, 0, "audit.too_few", "input keys"),
+    "another input key": ("Programs.InputKeyPublished", say(key=OTHER), 0, "audit.input_key", "input keys"),
+    "an unsigned input key": ("Programs.KeysPublished", None, 0, "audit.input_key", "admissions"),
+    "an input key of one": ("Programs.KeysPublished", fewer, 0, "audit.too_few", "input keys"),
     "another program": ("Programs.Instantiated", say(program=OTHER), 0, "audit.program", "programs"),
     "a settlement of one": ("Settlement.Settled", fewer, 0, "audit.too_few", "settlements"),
     "a settlement of one twice": ("Settlement.Settled", twice, 0, "audit.signature", "settlements"),
@@ -231,7 +238,7 @@ def test_an_honest_record_holds(world: World) -> None:
 @pytest.mark.parametrize("name", FALSEHOODS)
 def test_a_falsehood_is_found_and_named(world: World, name: str) -> None:
     where, change, nth, code, subject = FALSEHOODS[name]
-    found = Replay(AuditState(world.network, PHASE_BLOCKS))
+    found = begin(world.network)
     with pytest.raises(EvidenceRefused) as caught:
         run_through(found, edit(world, where, change, nth))
     assert (caught.value.code, found.failed) == (code, subject), caught.value

@@ -10,22 +10,31 @@ from coprocessor.attestation.evidence import SIGNING_KEY, encode_evidence
 from coprocessor.attestation.report_data import ReportClaims
 from coprocessor.audit.records import Call, Event, Record
 from coprocessor.audit.replay import Replay, check_complete
-from coprocessor.audit.state import AuditState, Seat
+from coprocessor.audit.state import AuditState, Beacon, Seat
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.enclave import messages as m
 from coprocessor.headers.header import parse_header
+from coprocessor.keys.beacon import BeaconRound, combine_beacon, compute_beacon_session, sign_beacon
+from coprocessor.keys.dealing import DkgSession
+from coprocessor.keys.dkg import DkgMember, judge
+from coprocessor.keys.messages import Complaints
+from coprocessor.keys.transcript import sign_message
 from coprocessor.protocol.genesis import compute_configuration_hash
 from coprocessor.protocol.links import Link, LinkKind, compute_genesis_head, compute_head
 from coprocessor.protocol.receipts import Receipt
 from coprocessor.protocol.statements import (
+    INPUT_KEY,
     Admission,
+    BeaconKeyRecord,
     Boundary,
     GenesisRecord,
     HandoverRecord,
     HeldRecord,
-    InputKeyRecord,
     MasterKeyRecord,
+    ProgramKey,
+    ProgramKeysRecord,
+    compute_keys_hash,
     compute_members_hash,
 )
 from coprocessor.protocol.system import compute_program_id, compute_worker_id
@@ -35,10 +44,11 @@ from tests.enclave.committee import PHASE_BLOCKS, Committee
 from tests.enclave.cores import OPERATOR, attester
 from tests.support.fake_chain import CHAIN_ID, FakeChain, key
 
-__all__ = ["RUNTIME", "TestWorker", "World", "audit", "replay"]
+__all__ = ["RUNTIME", "TestWorker", "World", "audit", "begin", "replay"]
 
 RUNTIME = RuntimeId(keccak256(b"runtime"))
 ZERO = bytes(32)
+BEACON_WINDOW = 4
 
 
 @dataclass(frozen=True)
@@ -156,6 +166,47 @@ class World:
         said = {"genesis": committee.network, "master_key": committee.master_key, "share_keys": keys}
         self.place("Gatekeeping.Completed", ("hand_over", call), self.chain.number, **said)
 
+    def make_beacon(self) -> None:
+        """The present committee's beacon key, by a ceremony in which all take part, and the value of a window."""
+        opened, members = self.chain.mine(), len(self.committee.present)
+        session = compute_beacon_session(self.committee.network, self.committee.committee_number, opened)
+        numbers = tuple(range(1, members + 1))
+        ceremony = DkgSession(
+            self.committee.network, session, self.committee.threshold, numbers, numbers, insecure=True
+        )
+        said = {"session": session, "committee": self.committee.committee_number}
+        self.place("Beacon.Opened", None, opened, **said)
+        dealers = [DkgMember(ceremony, keccak256(b"beacon" + bytes((at,))), at, at) for at in numbers]
+
+        def say(kind: int, messages: Sequence[Any]) -> None:
+            for at, message in enumerate(messages):
+                signing = self.committee.cores[at]._state.keys.signing  # type: ignore[union-attr]
+                data = sign_message(ceremony, at, message, signing)
+                self.place("Beacon.Transcript", None, None, session=session, member=at, kind=kind, data=data)
+
+        announced = [one.announce() for one in dealers]
+        dealt = [one.reveal(announced) for one in dealers]
+        say(1, announced)
+        say(2, dealt)
+        say(3, [Complaints(one.complain(announced, dealt)) for one in dealers])
+        judgement = judge(ceremony, announced, dealt, ())
+        group, keys = judgement.committee.group, [key for _, key in judgement.committee.shares]
+        record = BeaconKeyRecord(session, keccak256(group), keccak256(b"".join(keys)))
+        digest = record.digest(CHAIN_ID, self.address("Beacon"))
+        signatures = [core._state.keys.signing.sign(digest) for core in self.committee.cores]  # type: ignore[union-attr]
+        recorded = {"committee": self.committee.committee_number, "beacon_key": group, "share_keys": keys}
+        self.place("Beacon.Completed", ("complete", {"signatures": signatures}), None, **recorded)
+        height = self.chain.number + BEACON_WINDOW - self.chain.number % BEACON_WINDOW
+        while self.chain.number <= height + 3 * BEACON_WINDOW:
+            self.chain.mine()
+        round_ = BeaconRound(self.committee.network, height, True)
+        parts = [sign_beacon(one.finish(judgement, dealt), round_) for one in dealers]
+        signature = combine_beacon(judgement.committee, round_, parts).signature
+        number = self.committee.committee_number
+        self.place("Beacon.Posted", None, None, height=height, committee=number, signature=signature)
+        source = parse_header(self.chain.headers[height + 2 * BEACON_WINDOW + BEACON_WINDOW])
+        self.place("Beacon.FellBack", None, None, height=height + BEACON_WINDOW, prevrandao=source.prevrandao)
+
     # ---- workers
 
     def admit(self, number: int, signing: PrivateKey | None = None, by: Sequence[int] | None = None) -> TestWorker:
@@ -220,9 +271,14 @@ class World:
         self.link(cluster, LinkKind.MEMBER, b"left", self.chain.number)
 
     def link(
-        self, cluster: ClusterId, kind: int = LinkKind.SUBMIT, payload: bytes = b"input", at: int | None = None
+        self,
+        cluster: ClusterId,
+        kind: int = LinkKind.SUBMIT,
+        payload: bytes = b"input",
+        at: int | None = None,
+        items: int = 1,
     ) -> None:
-        """One more link."""
+        """One more link; of a good one each item has a fuel limit of 1."""
         number, index = self.chain.mine() if at is None else at, len(self.heads[cluster])
         header = parse_header(self.chain.headers[number])
         said: dict[str, Any] = {
@@ -230,8 +286,8 @@ class World:
             "kind": int(kind),
             "origin": key(90).address,
             "payer": key(90).address,
-            "item_count": int(kind < LinkKind.EPOCH),
-            "fuel_limit": 0,
+            "item_count": items if kind < LinkKind.EPOCH else 0,
+            "fuel_limit": items if kind < LinkKind.EPOCH else 0,
             "fee_limit": 0,
         }
         link = Link(
@@ -325,18 +381,26 @@ class World:
     def input_key(self, cluster: ClusterId, program: ProgramId, by: Sequence[TestWorker]) -> None:
         """The present epoch's input key of a program."""
         epoch, public = len(self.epochs[cluster]), keccak256(b"input" + program)
-        record = InputKeyRecord(self.committee.network, cluster, program, epoch, public)
+        keys = [ProgramKey(program, INPUT_KEY, public)]
+        record = ProgramKeysRecord(self.committee.network, cluster, epoch, compute_keys_hash(keys))
         ordered = sorted(by, key=lambda one: one.key.address)
         digest = record.digest(CHAIN_ID, self.address("Programs"))
-        call = {"signatures": [one.key.sign(digest) for one in ordered]}
+        signatures = [one.key.sign(digest) for one in ordered]
+        call = ("publish_keys", {"keys": [list(astuple(one)) for one in keys], "signatures": signatures})
+        self.place("Programs.InputKeyPublished", call, None, program=program, epoch=epoch, key=public)
         signers = [one.worker for one in ordered]
-        said = {"program": program, "epoch": epoch, "key": public, "signers": signers}
-        self.place("Programs.InputKeyPublished", ("publish_input_key", call), None, **said)
+        said = {"cluster": cluster, "epoch": epoch, "signers": signers}
+        self.place("Programs.KeysPublished", call, self.chain.number, **said)
+
+
+def begin(network: Network) -> Replay:
+    """An audit that has read nothing yet."""
+    return Replay(AuditState(network, PHASE_BLOCKS, beacon=Beacon(PHASE_BLOCKS, BEACON_WINDOW)))
 
 
 def replay(network: Network, records: Sequence[Record]) -> Replay:
     """An audit of these records up to their end, without the storage at the end."""
-    found = Replay(AuditState(network, PHASE_BLOCKS))
+    found = begin(network)
     for record in records:
         found.take(record)
     check_complete(found.state)

@@ -140,6 +140,7 @@ def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str
         "opening": ["opening.json"],
         "code": ["0x" + "11" * 32],
         "network action": ["verify"],
+        "keys action": ["lineage"],
     }
 
 

@@ -14,9 +14,11 @@ from typing import Any, Final
 
 from coprocessor.audit.records import Event, falsehood
 from coprocessor.audit.signatures import check_members, signatures_of, signers_of
-from coprocessor.audit.state import AuditState, ClusterHistory, EpochHistory, Membership
+from coprocessor.audit.state import AuditState, ClusterHistory, EpochHistory, LinkSize, Membership
+from coprocessor.protocol.items import decode_items
 from coprocessor.protocol.links import Link, LinkKind, compute_genesis_head, compute_head
 from coprocessor.protocol.statements import ROLE_WORKER, Boundary, HeldRecord
+from coprocessor.values.errors import MalformedInput
 from coprocessor.values.identities import Address, ClusterId, Digest, NetworkId, StateRoot, WorkerId
 
 __all__ = ["cluster_of", "on_closed", "on_created", "on_joined", "on_link", "on_raised", "on_removed"]
@@ -102,14 +104,28 @@ def on_link(state: AuditState, event: Event) -> None:
     )
     cluster.head = compute_head(cluster.head, link)
     cluster.heads.append(cluster.head)
-    cluster.sizes.append((link.kind, link.item_count, len(link.payload)))
+    cluster.links.append(LinkSize(link.kind, link.timestamp, _weigh(link)))
     state.counts[INBOX] += 1
+
+
+def _weigh(link: Link) -> tuple[tuple[int, int, int], ...]:
+    """(handle, items, sealed bytes) by program; nothing of links that hold no sealed items."""
+    if link.kind not in (LinkKind.SUBMIT, LinkKind.BATCH):
+        return ()
+    found: dict[int, tuple[int, int]] = {}
+    try:
+        for item in decode_items(link):
+            items, size = found.get(item.handle, (0, 0))
+            found[item.handle] = (items + 1, size + len(item.sealed))
+    except MalformedInput:  # one void link (PROTOCOL 3.1)
+        return ()
+    return tuple((handle, *weight) for handle, weight in found.items())
 
 
 def on_raised(state: AuditState, event: Event) -> None:
     """An epoch begins (rule 3). Raises EvidenceRefused ``audit.epoch``."""
     cluster, number, start = cluster_of(state, event), event["epoch"], event["link"]
-    is_link = start == len(cluster.heads) - 1 and cluster.sizes[-1][0] == LinkKind.EPOCH
+    is_link = start == len(cluster.heads) - 1 and cluster.links[-1].kind == LinkKind.EPOCH
     if number != len(cluster.epochs) + 1 or not is_link:
         raise falsehood("audit.epoch", f"epoch {number} does not begin with a link of its own", "PROTOCOL 8.3")
     terms = cluster.quorum, cluster.fast_quorum, cluster.runtime

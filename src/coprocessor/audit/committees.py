@@ -37,6 +37,8 @@ from coprocessor.values.identities import Address, Digest
 
 __all__ = [
     "HANDOVER_DELAY_SECONDS",
+    "check_holders",
+    "judge_session",
     "on_completed",
     "on_initialized",
     "on_opened",
@@ -105,7 +107,7 @@ def on_opened(state: AuditState, event: Event) -> None:
     else:
         _check_handover_begins(state, event, committee, session)
     state.session = session
-    state.sessions[session] = Session(session, state.now.number, state.is_handover)
+    state.sessions[session] = Session(session, state.now.number, state.is_handover, state.phase_blocks)
     state.counts[CEREMONIES] += 1
 
 
@@ -139,14 +141,14 @@ def on_completed(state: AuditState, event: Event) -> None:
         insecure=state.network.configuration.allow_simulated,
     )
     speakers = [Speaker(signer, at, at) for at, signer in enumerate(signers, start=1)]
-    committee.keys = _judge(state, ceremony, speakers, session, share_keys, event["master_key"])
+    committee.keys = judge_session(state, ceremony, speakers, session, share_keys, event["master_key"])
     committee.share_keys = share_keys
     arguments = signatures_of(state, event, "complete", CEREMONIES)
     if arguments is not None:
-        _check_holders(state, _outcome_digest(state, event, share_keys), arguments["signatures"], committee, share_keys)
+        check_holders(state, _outcome_digest(state, event, share_keys), arguments["signatures"], committee, share_keys)
 
 
-def _judge(
+def judge_session(
     state: AuditState,
     ceremony: DkgSession,
     speakers: list[Speaker],
@@ -161,7 +163,7 @@ def _judge(
         speakers,
         session.entries,
         opened=session.opened,
-        phase_blocks=state.phase_blocks,
+        phase_blocks=session.phase_blocks,
         now=state.now.number,
     )
     if read.phase != Phase.OUTCOME:
@@ -191,7 +193,7 @@ def _outcome_digest(state: AuditState, event: Event, share_keys: tuple[bytes, ..
     return record.digest(state.network.configuration.chain_id, state.address("Gatekeeping"))
 
 
-def _check_holders(
+def check_holders(
     state: AuditState, digest: Digest, signatures: Any, committee: Committee, share_keys: tuple[bytes, ...]
 ) -> None:
     """The threshold of a ceremony's receivers, each with a share, signed."""
@@ -241,7 +243,7 @@ def _check_handover_ends(
         state.network_id, session.identifier, committee.keys, threshold, len(seats), insecure=insecure
     )
     speakers = compute_speakers(committee.keys, [seat[1] for seat in committee.seats], [seat[1] for seat in seats])
-    following.keys = _judge(state, ceremony, speakers, session, share_keys, event["master_key"])
+    following.keys = judge_session(state, ceremony, speakers, session, share_keys, event["master_key"])
     following.share_keys = share_keys
     if following.keys.group != committee.keys.group:
         raise falsehood("audit.ceremony", "a handover changed the master key", "PROTOCOL 9.4")
@@ -252,7 +254,7 @@ def _check_handover_ends(
         digest = _outcome_digest(state, event, share_keys)
         old: Any = arguments["old_signatures"]
         check_committee(state, digest, old, committee.signers, committee.threshold, "the end of a handover")
-        _check_holders(state, digest, arguments["new_signatures"], following, share_keys)
+        check_holders(state, digest, arguments["new_signatures"], following, share_keys)
     committee.until = state.now
     state.committees.append(following)
     state.proposed, state.is_handover = None, False

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from coprocessor.audit.beacons import beacon_slots
 from coprocessor.audit.records import falsehood
 from coprocessor.audit.state import AuditState, ClusterHistory, Committee, ProgramHistory, WorkerHistory
 from coprocessor.crypto.hashing import keccak256
@@ -27,7 +28,7 @@ _Row = tuple[str, bytes, int | bytes, str]
 
 def compute_expected(state: AuditState) -> Expected:
     """Every slot that the record says something about."""
-    rows = [*_gatekeeping(state), *_registry(state)]
+    rows = [*_gatekeeping(state), *beacon_slots(state), *_registry(state)]
     for cluster in state.clusters.values():
         rows += _cluster(cluster)
     for program in state.programs.values():

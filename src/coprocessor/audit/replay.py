@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from coprocessor.audit import admissions, clusters, committees, settlements
+from coprocessor.audit import admissions, beacons, clusters, committees, settlements
 from coprocessor.audit.records import FALSE, HOLDS, NOTHING, Event, Line, Record, falsehood
 from coprocessor.audit.state import AuditState, Block
 from coprocessor.headers.header import Header
@@ -46,6 +46,11 @@ JUDGES: Final[Mapping[str, tuple[str, Judge]]] = {
     "Gatekeeping.Opened": ("ceremonies", committees.on_opened),
     "Gatekeeping.Transcript": ("ceremonies", committees.on_transcript),
     "Gatekeeping.Completed": ("ceremonies", committees.on_completed),
+    "Beacon.Opened": ("beacon", beacons.on_opened),
+    "Beacon.Transcript": ("beacon", beacons.on_transcript),
+    "Beacon.Completed": ("beacon", beacons.on_completed),
+    "Beacon.Posted": ("beacon", beacons.on_posted),
+    "Beacon.FellBack": ("beacon", beacons.on_fell_back),
     "Registry.Admitted": ("admissions", admissions.on_admitted),
     "Registry.Revoked": ("revocations", admissions.on_revoked),
     "Registry.Distrusted": ("revocations", admissions.on_distrusted),
@@ -58,6 +63,7 @@ JUDGES: Final[Mapping[str, tuple[str, Judge]]] = {
     "Clusters.EpochsClosed": ("boundaries", clusters.on_closed),
     "Programs.Instantiated": ("programs", settlements.on_instantiated),
     "Programs.InputKeyPublished": ("input keys", settlements.on_input_key),
+    "Programs.KeysPublished": ("input keys", settlements.on_keys_published),
     "Programs.InputKeyDisputed": ("input keys", settlements.on_disputed),
     "Settlement.Settled": ("settlements", settlements.on_settled),
     "Settlement.Contested": ("settlements", settlements.on_contested),
@@ -87,6 +93,7 @@ SUBJECTS: Final[Mapping[str, str]] = {
     "configuration": "hash recorded is the pinned one",
     "genesis": "evidence digests as pinned; every first gatekeeper signed",
     "ceremonies": "transcript judged again; outcome recorded and signed by t",
+    "beacon": "keys' transcripts judged again; values are their signatures",
     "admissions": "evidence verified again at its time; t of those in office signed",
     "revocations": "of admitted enclaves; vendors, code and machines distrusted",
     "clusters": "each created once",
@@ -188,3 +195,4 @@ def check_complete(state: AuditState) -> None:
     if missing:
         raise falsehood("audit.incomplete", f"the chain has no {', no '.join(missing)} of this network", "PROTOCOL 1.1")
     admissions.check_bound(state)
+    settlements.check_signed(state)

@@ -16,7 +16,7 @@ from coprocessor.audit.records import Event, falsehood
 from coprocessor.audit.signatures import check_members, signatures_of
 from coprocessor.audit.state import AuditState, ClusterHistory, ProgramHistory, SettledRange
 from coprocessor.protocol.receipts import Receipt
-from coprocessor.protocol.statements import InputKeyRecord
+from coprocessor.protocol.statements import ProgramKey, ProgramKeysRecord, compute_keys_hash
 from coprocessor.protocol.system import compute_program_id
 from coprocessor.values.identities import (
     Address,
@@ -29,7 +29,16 @@ from coprocessor.values.identities import (
     StateRoot,
 )
 
-__all__ = ["on_contested", "on_disputed", "on_equivocated", "on_input_key", "on_instantiated", "on_settled"]
+__all__ = [
+    "check_signed",
+    "on_contested",
+    "on_disputed",
+    "on_equivocated",
+    "on_input_key",
+    "on_instantiated",
+    "on_keys_published",
+    "on_settled",
+]
 
 PROGRAMS: Final = "programs"
 INPUT_KEYS: Final = "input keys"
@@ -68,25 +77,52 @@ def on_instantiated(state: AuditState, event: Event) -> None:
 
 
 def on_input_key(state: AuditState, event: Event) -> None:
-    """An input key is recorded (rule 2). Raises EvidenceRefused ``audit.input_key`` and as ``check_members``."""
+    """An input key is recorded; who signed it follows (rule 2). Raises EvidenceRefused ``audit.input_key``."""
     program, epoch, key = ProgramId(event["program"]), event["epoch"], event["key"]
     owner = state.programs.get(program)
     cluster = state.clusters.get(ClusterId(program) if owner is None else owner.cluster)
     name = f"the input key of 0x{program.hex()} for epoch {epoch}"
     if cluster is None or epoch != len(cluster.epochs):
         raise falsehood("audit.input_key", f"{name} is of no program, or not of the present epoch", "PROTOCOL 4.4")
-    signers = len(event["signers"])
-    arguments = signatures_of(state, event, "publish_input_key", INPUT_KEYS)
-    if arguments is not None:
-        record = InputKeyRecord(state.network_id, cluster.cluster, program, epoch, key)
-        digest = record.digest(state.network.configuration.chain_id, state.address("Programs"))
-        signatures: Any = arguments["signatures"]
-        quorum = cluster.epochs[epoch - 1].quorum
-        if list(event["signers"]) != check_members(state, cluster, digest, signatures, quorum, name):
-            raise falsehood("audit.input_key", f"{name} names other signers than those who signed", "PROTOCOL 4.4")
     if owner is not None:
-        owner.input_keys[epoch] = (key, signers)
+        owner.input_keys[epoch] = (key, 0)
+    state.unsigned_keys[program, epoch] = key
     state.counts[INPUT_KEYS] += 1
+
+
+def on_keys_published(state: AuditState, event: Event) -> None:
+    """Who signed the keys before it (rule 2). Raises EvidenceRefused ``audit.input_key`` and as ``check_members``."""
+    cluster, epoch = cluster_of(state, event), event["epoch"]
+    name = f"the input keys of epoch {epoch}"
+    if epoch != len(cluster.epochs):
+        raise falsehood("audit.input_key", f"{name} are not of the present epoch", "PROTOCOL 4.4")
+    arguments = signatures_of(state, event, "publish_keys", INPUT_KEYS)
+    if arguments is None:
+        state.unsigned_keys.clear()
+        return
+    given: Any = arguments["keys"]
+    keys = [ProgramKey(ProgramId(program), kind, key) for program, kind, key in given]
+    record = ProgramKeysRecord(state.network_id, cluster.cluster, epoch, compute_keys_hash(keys))
+    digest = record.digest(state.network.configuration.chain_id, state.address("Programs"))
+    signatures: Any = arguments["signatures"]
+    if list(event["signers"]) != check_members(
+        state, cluster, digest, signatures, cluster.epochs[epoch - 1].quorum, name
+    ):
+        raise falsehood("audit.input_key", f"{name} name other signers than those who signed", "PROTOCOL 4.4")
+    for one in keys:
+        recorded = state.unsigned_keys.pop((one.program, epoch), None)
+        if recorded is not None and recorded != one.key:
+            raise falsehood("audit.input_key", f"{name}: another key was recorded than signed", "PROTOCOL 4.4")
+        if recorded is not None and one.program in state.programs:
+            state.programs[one.program].input_keys[epoch] = (one.key, len(event["signers"]))
+
+
+def check_signed(state: AuditState) -> None:
+    """No input key was recorded without signatures. Raises EvidenceRefused ``audit.input_key``."""
+    for program, epoch in state.unsigned_keys:
+        raise falsehood(
+            "audit.input_key", f"nobody signed the input key of 0x{program.hex()} for epoch {epoch}", "PROTOCOL 4.4"
+        )
 
 
 def on_disputed(state: AuditState, event: Event) -> None:

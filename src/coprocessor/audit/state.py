@@ -14,11 +14,14 @@ from coprocessor.values.network import Network
 
 __all__ = [
     "AuditState",
+    "Beacon",
+    "BeaconKey",
     "Binding",
     "Block",
     "ClusterHistory",
     "Committee",
     "EpochHistory",
+    "LinkSize",
     "Membership",
     "ProgramHistory",
     "Seat",
@@ -65,13 +68,43 @@ class Binding:
 
 @dataclass(slots=True)
 class Session:
-    """A key ceremony: when it was opened, what was said, whether the key is handed over in it, its outcome."""
+    """A key ceremony: when it was opened, whether the key is handed over in it, after how many blocks a phase ends,
+    what was said, and whether it has an outcome."""
 
     identifier: Digest
     opened: int
     is_handover: bool
+    phase_blocks: int
     entries: list[Entry] = field(default_factory=list)
     is_completed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BeaconKey:
+    """A committee's beacon key (96 bytes), its members' share keys, t, and the block in which it was recorded."""
+
+    group: bytes
+    share_keys: tuple[bytes, ...]
+    threshold: int
+    recorded: Block
+
+
+@dataclass(slots=True)
+class Beacon:
+    """The beacon (PROTOCOL 10).
+
+    Args:
+        phase_blocks, window: of the pinned contract, proven.
+        keys: by committee.
+        values: by height: value, committee, whether it is the fallback.
+    """
+
+    phase_blocks: int = 0
+    window: int = 1
+    session: Digest = ZERO_DIGEST
+    sessions: dict[Digest, Session] = field(default_factory=dict)
+    keys: dict[int, BeaconKey] = field(default_factory=dict)
+    values: dict[int, tuple[Digest, int, bool]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -154,13 +187,22 @@ class SettledRange:
     signers: int
 
 
+@dataclass(frozen=True, slots=True)
+class LinkSize:
+    """What a link weighs: its kind, the time of its block, and (handle, items, sealed bytes) of the programs in it."""
+
+    kind: int
+    timestamp: int
+    inputs: tuple[tuple[int, int, int], ...]
+
+
 @dataclass(slots=True)
 class ClusterHistory:
     """A cluster from its creation on.
 
     Args:
         heads: of its inbox, after each link.
-        sizes: of each link: kind, items, bytes of payload.
+        links: of each link, what it weighs.
         boundary: epoch, links, inbox head, root, checkpoint of the newest closing, or None.
         frozen_from: 0, or 1 + the number of the first frozen receipt.
     """
@@ -175,7 +217,7 @@ class ClusterHistory:
     created: Block
     head: Digest
     heads: list[Digest] = field(default_factory=list)
-    sizes: list[tuple[int, int, int]] = field(default_factory=list)
+    links: list[LinkSize] = field(default_factory=list)
     epochs: list[EpochHistory] = field(default_factory=list)
     memberships: list[Membership] = field(default_factory=list)
     receipts: list[SettledRange] = field(default_factory=list)
@@ -215,6 +257,8 @@ class AuditState:
         distrusted: until when (seconds since 1970), by vendor root, measurement or platform.
         paused_until: until when live keys alone are admitted.
         phase_blocks: of the pinned ``Gatekeeping``, proven.
+        gatekeeper_roots, gatekeeper_platforms: by signing key, of gatekeepers whose evidence the chain holds.
+        unsigned_keys: by (program, epoch), input keys of which it was not seen yet who signed them.
         public_keys: 33 bytes by address, recovered from signatures.
         counts, simulated: by subject.
         unread: by subject, how many were made by another contract, whose call data do not show the signatures.
@@ -233,10 +277,14 @@ class AuditState:
     is_sealed: bool = False
     workers: dict[WorkerId, WorkerHistory] = field(default_factory=dict)
     bound: dict[Address, WorkerId] = field(default_factory=dict)
+    beacon: Beacon = field(default_factory=Beacon)
     distrusted: dict[Digest, int] = field(default_factory=dict)
     paused_until: int = 0
     clusters: dict[ClusterId, ClusterHistory] = field(default_factory=dict)
     programs: dict[ProgramId, ProgramHistory] = field(default_factory=dict)
+    gatekeeper_roots: dict[Address, Digest] = field(default_factory=dict)
+    gatekeeper_platforms: dict[Address, Digest] = field(default_factory=dict)
+    unsigned_keys: dict[tuple[ProgramId, int], bytes] = field(default_factory=dict)
     bindings: list[Binding] = field(default_factory=list)
     public_keys: dict[Address, bytes] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)

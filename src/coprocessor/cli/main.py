@@ -38,6 +38,7 @@ COMMANDS = (
     ("status", "show the chain, the processes and the clusters of a network"),
     ("cluster", "list, show or create clusters"),
     ("network", "repeat everything that a network has ever shown, from the chain alone"),
+    ("keys", "show where a program's keys come from and who could have had them"),
     ("epoch", "show a cluster's epochs, or give it new keys"),
     ("doctor", "look for what keeps this machine or network from working"),
 )

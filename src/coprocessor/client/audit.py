@@ -112,9 +112,15 @@ class _Auditor:
     async def _check_contracts(self, head: SealedHead) -> None:
         """Each contract has the pinned code (PROTOCOL 1.3)."""
         phase_blocks = layout.gatekeeping_phase_blocks()
-        wanted = {name: [phase_blocks] if name == "Gatekeeping" else [] for name in CONTRACT_NAMES}
+        wanted: dict[str, list[bytes]] = {name: [] for name in CONTRACT_NAMES}
+        wanted["Gatekeeping"] = [phase_blocks]
+        terms = {name: layout.beacon_variable(name) for name in ("phase_blocks", "window")}
+        wanted["Beacon"] = [*terms.values()]
         proven = await self._chain.prove(wanted, head)
-        self._replay.state.phase_blocks = proven.value("Gatekeeping", phase_blocks)
+        state = self._replay.state
+        state.phase_blocks = proven.value("Gatekeeping", phase_blocks)
+        state.beacon.phase_blocks = proven.value("Beacon", terms["phase_blocks"])
+        state.beacon.window = proven.value("Beacon", terms["window"])
         self._replay.count("contracts", len(wanted))
 
     async def _check_storage(self, head: SealedHead) -> None:

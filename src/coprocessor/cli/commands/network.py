@@ -13,13 +13,13 @@ import time
 from coprocessor.audit.records import FALSE, Line, Report
 from coprocessor.cli.options import add_network, network_of
 from coprocessor.cli.screen import Screen
+from coprocessor.cli.ticker import Ticker
 from coprocessor.client.audit import audit_network
 from coprocessor.client.target import load_target
 from coprocessor.values.identities import to_hex
 
 __all__ = ["add_arguments", "run", "show_report"]
 
-_SHOW_EVERY = 5.0
 _ASK_ANOTHER = "ask another node; if it shows the same, show others this report"
 _SUBJECT, _COUNT, _VERDICT = 14, 7, 7
 
@@ -37,24 +37,11 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     target = load_target(named, arguments.pin)
     anchored = arguments.pin is not None or target.folder is not None
     began = time.monotonic()
-    audited = asyncio.run(audit_network(target, arguments.rpc, anchored=anchored, progress=_Ticker(screen)))
+    audited = asyncio.run(audit_network(target, arguments.rpc, anchored=anchored, progress=Ticker(screen, "verifying")))
     report = audited.report
     show_report(report, time.monotonic() - began, screen)
     screen.finish(_fields(report))
     return 0 if report.ok else 1
-
-
-class _Ticker:
-    """Says now and then what is being done."""
-
-    def __init__(self, screen: Screen) -> None:
-        self._screen = screen
-        self._next = time.monotonic() + 1.0
-
-    def __call__(self, doing: str) -> None:
-        if time.monotonic() >= self._next:
-            self._screen.note(f"verifying: {doing} ...")
-            self._next = time.monotonic() + _SHOW_EVERY
 
 
 def show_report(report: Report, seconds: float, screen: Screen) -> None:
