@@ -33,6 +33,31 @@ def test_rfc_8452(plaintext: str, data: str, result: str) -> None:
     assert key.open(NONCE, sealed, bytes.fromhex(data)).hex() == plaintext
 
 
+def test_rfc_8452_nothing_to_encrypt() -> None:
+    """Appendix C.2, the first case."""
+    assert SivKey(KEY).seal(NONCE, b"", b"").hex() == "07f5f4169bbf55a8400cd47ea6fd400f"
+
+
+# RFC 8452, appendix C.3: (plaintext, result) where the counter wraps around, with key and nonce of zeros.
+RFC_8452_WRAP = [
+    (
+        "000000000000000000000000000000004db923dc793ee6497c76dcc03a98e108",
+        "f3f80f2cf0cb2dd9c5984fcda908456cc537703b5ba70324a6793a7bf218d3eaffffffff000000000000000000000000",
+    ),
+    (
+        "eb3640277c7ffd1303c7a542d02d3e4c0000000000000000",
+        "18ce4f0b8cb4d0cac65fea8f79257b20888e53e72299e56dffffffff000000000000000000000000",
+    ),
+]
+
+
+@pytest.mark.parametrize(("plaintext", "result"), RFC_8452_WRAP)
+def test_rfc_8452_where_the_counter_wraps(plaintext: str, result: str) -> None:
+    sealed = SivKey(bytes(32)).seal(bytes(NONCE_LENGTH), bytes.fromhex(plaintext), b"")
+    assert sealed.hex() == result
+    assert SivKey(bytes(32)).open(bytes(NONCE_LENGTH), sealed, b"").hex() == plaintext
+
+
 @given(st.binary(min_size=1, max_size=100), st.binary(max_size=40), st.data())
 def test_any_changed_bit_is_refused(plaintext: bytes, data: bytes, draw: st.DataObject) -> None:
     key = SivKey(KEY)

@@ -26,6 +26,19 @@ def test_rfc_9180_key_pair() -> None:
     assert hpke.SealingKey(bytes.fromhex(RFC_SECRET)).public_key.hex() == RFC_PUBLIC
 
 
+def test_the_oracle_passes_rfc_9180() -> None:
+    """Appendix A.2.1.1, sequence number 0, with its associated data: what the oracle says below has weight."""
+    encapsulated = bytes.fromhex("1afa08d3dec047a643885163f1180476fa7ddb54c6a8029ea33f95796bf2ac4a")
+    info = bytes.fromhex("4f6465206f6e2061204772656369616e2055726e")
+    ciphertext = bytes.fromhex(
+        "1c5250d8034ec2b784ba2cfd69dbdb8af406cfe3ff938e131f0def8c8b60b4db21993c62ce81883d2dd1b51a28"
+    )
+    secret = X25519PrivateKey.from_private_bytes(bytes.fromhex(RFC_SECRET))
+    recipient = pyhpke.KEMKey.from_pyca_cryptography_key(secret)
+    context = SUITE.create_recipient_context(encapsulated, recipient, info=info)
+    assert context.open(ciphertext, aad=b"Count-0") == b"Beauty is truth, truth beauty"
+
+
 @settings(max_examples=50)
 @given(st.binary(min_size=32, max_size=32), st.binary(max_size=100), st.binary(max_size=100))
 def test_pyhpke_opens_what_we_seal(secret: bytes, message: bytes, info: bytes) -> None:
