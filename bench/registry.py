@@ -13,6 +13,7 @@ from bench.suite import (
     cold_start,
     commands,
     demo,
+    epochs,
     fresh_call,
     gas,
     memory,
@@ -87,6 +88,7 @@ BENCHMARKS = (
     Benchmark("recovery", "a fresh worker replays 10,000 commands", recovery.run, 300),
     Benchmark("profile", "one command step by step: host, enclave, executor, chain", profile.run, 240),
     Benchmark("cold_start", "from nothing to ready", cold_start.run, 180),
+    Benchmark("epochs", "a worker is shut out, and the keys of 100 and 1,000 programs change", epochs.run, 900),
     Benchmark("fresh_call", "a call in a fresh instance, in the sandbox alone", fresh_call.run, 120),
     Benchmark("attestation", "quotes verified and judged a second on one core", attestation.run, 120),
     Benchmark("gas", "gas of commands by batch, of receipts, deliveries and code", gas.run, 180),
@@ -102,6 +104,7 @@ TARGETS = (
     Target(BATCH_GAS, 8500, "gas/command", False, "gas of a sealed 200-byte command, batch of 100"),
     Target("recovery.raw", 12, "s", False, "seconds to recover 10,000 raw-WASM commands"),
     Target("recovery.python", 45, "s", False, "seconds to recover 10,000 Python commands"),
+    Target("epochs.100 programs.closed", 60, "s", False, "seconds to shut a worker out and close, 100 programs"),
     Target("demo.seconds", 60, "s", False, "seconds of phat demo once set up"),
     Target("memory.python.worker", 600, "MB", False, "PSS of a worker's host, enclave and executors under load"),
 )

@@ -60,6 +60,7 @@ def test_names_of_benchmarks_are_distinct_and_targets_belong_to_them() -> None:
 def test_the_targets_are_those_of_the_project() -> None:
     assert {(target.figure, target.at_least, target.bound) for target in TARGETS} == {
         ("commands.python", True, 300),
+        ("epochs.100 programs.closed", False, 60),
         ("commands.raw", True, 1000),
         ("queries.python", True, 250),
         ("queries.raw", True, 500),

@@ -9,15 +9,16 @@ import pytest
 from coprocessor.codec import abi
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import recover_address
-from coprocessor.enclave import epochs, transition
+from coprocessor.enclave import epochs, transition, undelivered
 from coprocessor.enclave import messages as m
 from coprocessor.enclave.checkpoint import Checkpoint, Manifest, open_checkpoint
 from coprocessor.keys.derivation import ClusterKeys
 from coprocessor.keys.identity import ClusterIdentity
 from coprocessor.protocol import layout
-from coprocessor.protocol.commands import Destination, derive_reply_secret, seal_command
+from coprocessor.protocol.commands import Destination, derive_reply_secret, method_selector, seal_command
 from coprocessor.protocol.items import ClearItem
 from coprocessor.protocol.links import Link, LinkKind
+from coprocessor.protocol.outputs import Leaf, prove_output, verify_output
 from coprocessor.protocol.queries import QueryReply, seal_query
 from coprocessor.protocol.statements import (
     INPUT_KEY,
@@ -30,9 +31,9 @@ from coprocessor.protocol.statements import (
 from coprocessor.sandbox.engine import Engine
 from coprocessor.sandbox.package import CodePackage, decode_package, encode_package
 from coprocessor.values.errors import EvidenceRefused
-from coprocessor.values.identities import CodeHash, Digest, ProgramId
+from coprocessor.values.identities import Address, CodeHash, Digest, ProgramId, RequestId
 from tests.enclave.stage import RUNTIME, Worker, ask, refusal
-from tests.enclave.test_worker import ALICE, BOB, INTERFACE, RELAYER, Counter
+from tests.enclave.test_worker import ALICE, BOB, FUEL, INTERFACE, RELAYER, Counter, u64
 from tests.support.fake_chain import CHAIN_ID, CLUSTER
 
 GRACE_BLOCKS = 10
@@ -106,7 +107,9 @@ class Rotating(Counter):
         ask(worker.core, self.chain.proof(*slots))
         for piece in pieces:
             ask(worker.core, m.RestorePiece(piece))
-        assert ask(worker.core, m.Restore(reached.manifest)) == m.Restored(reached.count)
+        restored, *notices = worker.core.handle(m.Restore(reached.manifest))
+        assert restored == m.Restored(reached.count), f"{restored}"
+        worker.notices += notices
 
 
 @pytest.fixture(autouse=True)
@@ -445,3 +448,96 @@ def test_no_list_of_keys_is_signed_for_another_epoch_or_of_unknown_programs(clus
     assert refusal(core, m.SignKeys(2, ())) == "keys.list"
     assert refusal(core, m.SignKeys(2, (CLUSTER,) * (MAX_PROGRAM_KEYS + 1))) == "keys.list"
     assert refusal(core, m.SignKeys(2, (bytes(32),))) == "keys.program"
+
+
+# ---- undelivered outputs (PROTOCOL 8.4)
+
+
+def request_link(cluster: Rotating, at: int) -> Link:
+    """A smart contract asks the counter to add."""
+    consumer, request = Address(b"\x0c" * 20), bytes([at]) * 32
+    payload = abi.encode(
+        ["bytes32", "uint256", "bytes32", "bytes4", "uint256", "bytes"],
+        [cluster.program, 0, request, method_selector("add"), 100_000, u64(2)],
+    )
+    link = cluster.chain.append(
+        LinkKind.REQUEST, payload, item_count=1, fuel_limit=FUEL, origin=consumer, payer=consumer
+    )
+    cluster.chain.mine()
+    return link
+
+
+def end_epoch(cluster: Rotating) -> tuple[m.BoundaryReached, list[bytes]]:
+    cluster.let_grace_pass()
+    cluster.submit(cluster.seal_to(max(cluster.keys)))
+    cluster.worker.follow()
+    return cluster.boundary()
+
+
+def test_a_newcomer_can_prove_outputs_from_before_its_boundary(cluster: Rotating) -> None:
+    cluster.submit(cluster.seal_to(1))
+    asked = request_link(cluster, 7)
+    cluster.submit(cluster.seal_to(1, BOB))
+    cluster.worker.follow()
+    first, to = 1, len(cluster.chain.links)
+    settled = ask(cluster.worker.core, m.MakeReceipt(first, to))
+    true = cluster.outcome(asked)
+    cluster.raise_epoch()
+    reached, pieces = end_epoch(cluster)
+    cluster.close(reached)
+    newcomer = cluster.newcomer(b"newcomer", [2])
+    cluster.restore(newcomer, reached, pieces)
+    kept = {one.index: one for one in newcomer.notices if isinstance(one, m.OutputsKept)}
+    assert kept[asked.index].outputs == (true,)
+    leaves = [Digest(leaf) for index in range(first, to) for leaf in kept[index].leaves]
+    place = sum(len(kept[index].leaves) for index in range(first, asked.index))
+    leaf = Leaf(asked.index, 0, cluster.program, RequestId(true.request), true.status, true.fuel, *hashes(true))
+    verify_output(Digest(settled.outputs_root), leaf, prove_output(leaves, place))
+
+
+def hashes(output: m.ItemOutput) -> tuple[Digest, Digest]:
+    return Digest(output.plaintext_hash), Digest(output.ciphertext_hash)
+
+
+def test_old_members_and_newcomers_keep_the_same_outputs(cluster: Rotating) -> None:
+    """Else their next checkpoints would differ, and no quorum could sign one."""
+    request_link(cluster, 7)
+    cluster.worker.follow()
+    cluster.raise_epoch()
+    reached, pieces = end_epoch(cluster)
+    cluster.close(reached)
+    newcomer = cluster.newcomer(b"newcomer", [2])
+    cluster.restore(newcomer, reached, pieces)
+    request_link(cluster, 8)
+    cluster.raise_epoch()
+    newcomer.follow()
+    newcomer.take_keys(3)
+    newcomer.work()
+    own, first = end_epoch(cluster)
+    newcomer.follow()
+    theirs, second = cluster.boundary(newcomer)
+    assert theirs.checkpoint == own.checkpoint
+    assert first == second
+    late = cluster.newcomer(b"late", [3])
+    cluster.close(own)
+    cluster.restore(late, own, first)
+    kept = [output.request for one in late.notices if isinstance(one, m.OutputsKept) for output in one.outputs]
+    assert kept == [bytes([7]) * 32, bytes([8]) * 32]
+
+
+def test_what_is_kept_of_outputs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def window(links: int, leaves: int, results: int, leading: int, count: int, every: int) -> list[int]:
+        for name, value in (("LINKS", links), ("LEAVES", leaves), ("RESULTS", results)):
+            monkeypatch.setattr(undelivered, f"KEPT_{name}", value)
+        monkeypatch.setattr(undelivered, "LEADING_LINKS", leading)
+        kept = undelivered.Undelivered()
+        output = m.ItemOutput(0, bytes(32), b"r" * 32, 0, 0, bytes(32), bytes(32), b"", True, "")
+        for at in range(count):
+            result = output if at % every == 0 else None
+            kept.note(undelivered.KeptLink(at, Digest(bytes(32)), (Digest(bytes(32)),) * 2, result))
+        return [link.index for link in kept.kept()]
+
+    assert window(10, 1000, 1000, 0, 25, 5) == [15, 16, 17, 18, 19, 20, 21, 22, 23, 24]
+    assert window(1000, 8, 1000, 0, 25, 1) == [21, 22, 23, 24]
+    assert window(1000, 1000, 2, 3, 25, 10) == [7, *range(8, 25)]
+    assert window(10, 1000, 1000, 0, 25, 100) == [], "no request, nothing kept"

@@ -13,6 +13,7 @@ from coprocessor.enclave import checkpoint
 from coprocessor.enclave import messages as m
 from coprocessor.enclave.checkpoint import Checkpoint, KeptProgram, Manifest, open_checkpoint
 from coprocessor.enclave.epochs import BegunEpoch
+from coprocessor.enclave.undelivered import KeptLink
 from coprocessor.keys.derivation import ClusterKeys, derive_cluster_keys
 from coprocessor.keys.partial import combine_partials, sign_partial
 from coprocessor.protocol import layout
@@ -169,13 +170,20 @@ def _checkpoint(data: bytes) -> None:
     open_checkpoint(Checkpoint(manifest, (sealed,)), keys)
 
 
+def _kept_links() -> tuple[KeptLink, ...]:
+    output = m.ItemOutput(0, bytes(32), b"r" * 32, 0, 7, bytes(32), bytes(32), b"result", public=True, void_rule="")
+    leaf = Digest(bytes(32))
+    return KeptLink(4, leaf, (leaf, leaf), None), KeptLink(5, leaf, (leaf,), output)
+
+
+
 def _checkpoint_seeds() -> list[bytes]:
     origin = Instantiation(
         ProgramId(bytes(32)), 1, Address(bytes(20)), CodeHash(bytes(32)), bytes(32), 5, (ProgramId(bytes(32)),), b""
     )
     kept = KeptProgram(origin, CodeHash(b"\x02" * 32), False, True, True, package(), ((b"key", b"value", 1, 0),))
     begun = BegunEpoch(2, 7, 1_700_000_000, RUNTIME)
-    snapshot = checkpoint.Snapshot((begun,), ((1_700_000_000, bytes(32)),), (kept, kept))
+    snapshot = checkpoint.Snapshot((begun,), ((1_700_000_000, bytes(32)),), (kept, kept), _kept_links())
     return [cbor.dumps(checkpoint._to_plain(snapshot))]
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from coprocessor.chain.errors import TransactionReverted
-from coprocessor.crypto.hashing import sha256
+from coprocessor.crypto.hashing import keccak256, sha256
 from coprocessor.crypto.secp256k1 import PrivateKey, recover_address
 from coprocessor.enclave import messages as m
 from coprocessor.host import courier as module
 from coprocessor.host.courier import MAX_PROVEN_KEYS, Courier
+from coprocessor.host.store import SettledReceipt, Store
 from coprocessor.protocol import layout
+from coprocessor.protocol.outputs import Leaf, OutputProof, compute_outputs_root, verify_output
 from coprocessor.protocol.statements import (
     INPUT_KEY,
     MAX_PROGRAM_KEYS,
@@ -23,7 +26,16 @@ from coprocessor.protocol.statements import (
     compute_keys_hash,
 )
 from coprocessor.values.errors import PeerUnreachable
-from coprocessor.values.identities import Address, ClusterId, NetworkId, ProgramId, WorkerId
+from coprocessor.values.identities import (
+    ZERO_DIGEST,
+    Address,
+    ClusterId,
+    Digest,
+    NetworkId,
+    ProgramId,
+    RequestId,
+    WorkerId,
+)
 
 NETWORK, CLUSTER, CHAIN_ID = NetworkId(b"n" * 32), ClusterId(b"c" * 32), 7
 PROGRAMS = Address(b"p" * 20)
@@ -62,20 +74,27 @@ class Chain:
         self.epoch = 1
         self.slots: dict[bytes, int] = {}
         self.sizes: list[int] = []
+        self.delivered: list[Any] = []
+        self.is_delivered = False
         self.address = PROGRAMS
 
     async def read(self, name: str, *arguments: Any) -> Any:
+        if name == "is_delivered":
+            return self.is_delivered
         assert name == "clusters"
         return [b"", self.epoch, self.quorum, self.quorum, 0, True, b"", 3, 1]
 
     def encode(self, function: str, *arguments: Any) -> Any:
-        assert function == "publish_keys"
+        assert function in ("publish_keys", "deliver")
         return arguments
 
     async def proof(self, address: bytes, slots: list[bytes], tag: str) -> Any:
         return SimpleNamespace(slots=[SimpleNamespace(slot=slot, value=self.slots.get(slot, 0)) for slot in slots])
 
     async def send(self, address: bytes, call: Any) -> None:
+        if len(call) > 4:
+            self.delivered.append(call)
+            return
         cluster, epoch, plain, signatures = call
         if epoch != self.epoch:
             raise TransactionReverted("publish_keys", "programs: epoch")
@@ -176,3 +195,44 @@ def test_keys_of_an_epoch_that_is_over_are_wanted_by_nobody() -> None:
     assert stage.publish()
     assert stage.chain.sizes == [3]
     assert {epoch for _, epoch in stage.courier.unproven()} == {2}
+
+
+# ---- results that a checkpoint kept (PROTOCOL 8.4)
+
+
+def test_a_newcomer_delivers_what_its_checkpoint_kept(tmp_path: Path) -> None:
+    """Every cache is lost: leaves and results of the checkpoint, and the chain's receipts, are all there is."""
+    request, result, salt = b"q" * 32, b"the result", bytes(32)
+    output = m.ItemOutput(
+        0, program(1), request, 0, 7, keccak256(salt + result), ZERO_DIGEST, result, public=True, void_rule=""
+    )
+    leaf = Leaf(6, 0, program(1), RequestId(request), 0, 7, Digest(output.plaintext_hash), ZERO_DIGEST)
+    others = {index: tuple(sha256(b"leaf %d %d" % (index, at)) for at in range(index % 3)) for index in (4, 5, 7)}
+    leaves = {**others, 6: (leaf.digest(),)}
+    stage = Stage()
+    with Store(tmp_path / "cache.sqlite", NETWORK, CLUSTER) as store:
+        for index in sorted(leaves):
+            kept = (output,) if index == 6 else ()
+            store.add_kept(m.OutputsKept(index, sha256(b"head %d" % index), leaves[index], kept))
+        store.add_receipt(SettledReceipt(3, 4, 8, 10, 10, None, ()))
+        stage.courier._around.store = store  # type: ignore[misc]
+        asyncio.run(stage.courier.deliver(8, 10))
+        (call,) = stage.chain.delivered
+        number, plain, plaintext = call[1], call[2], call[4]
+        assert (number, plain[0], plain[3], plaintext) == (3, 6, request, result)
+        root = compute_outputs_root([digest for index in sorted(leaves) for digest in leaves[index]])
+        verify_output(root, leaf, OutputProof(call[5], call[6], tuple(call[7])))
+        asyncio.run(stage.courier.deliver(8, 10))
+        assert len(stage.chain.delivered) == 1
+
+
+def test_what_is_delivered_already_is_not_sent_again(tmp_path: Path) -> None:
+    stage = Stage()
+    stage.chain.is_delivered = True
+    output = m.ItemOutput(0, program(1), b"q" * 32, 0, 7, bytes(32), ZERO_DIGEST, b"x", public=True, void_rule="")
+    with Store(tmp_path / "cache.sqlite", NETWORK, CLUSTER) as store:
+        store.add_kept(m.OutputsKept(0, bytes(32), (bytes(32),), (output,)))
+        store.add_receipt(SettledReceipt(0, 0, 1, 10, 10, None, ()))
+        stage.courier._around.store = store  # type: ignore[misc]
+        asyncio.run(stage.courier.deliver(1, 10))
+    assert stage.chain.delivered == []

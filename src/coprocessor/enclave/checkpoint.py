@@ -10,7 +10,7 @@ Rules enforced:
 
     digest     = SHA-256(manifest)
     manifest   = CBOR [1, cluster, epoch, count, head, root, [SHA-256 of each sealed piece]]
-    content    = CBOR [epochs, nonces, packages, programs], cut into pieces
+    content    = CBOR [epochs, nonces, packages, programs, outputs], cut into pieces
 """
 
 from __future__ import annotations
@@ -23,13 +23,16 @@ from coprocessor.codec import cbor
 from coprocessor.crypto.aead import NONCE_LENGTH, SivKey
 from coprocessor.crypto.hashing import sha256
 from coprocessor.enclave.epochs import BegunEpoch
+from coprocessor.enclave.messages import ItemOutput
 from coprocessor.enclave.programs import Program
 from coprocessor.enclave.sealed_state import ClusterState
+from coprocessor.enclave.undelivered import KeptLink
 from coprocessor.keys.derivation import ClusterKeys
 from coprocessor.protocol.system import Instantiation
 from coprocessor.sandbox.package import CodePackage, decode_package, encode_package
 from coprocessor.values.errors import EvidenceRefused, MalformedInput
 from coprocessor.values.identities import (
+    ZERO_DIGEST,
     Address,
     ClusterId,
     CodeHash,
@@ -138,6 +141,7 @@ class Snapshot:
     epochs: tuple[BegunEpoch, ...]
     nonces: tuple[tuple[int, bytes], ...]
     programs: tuple[KeptProgram, ...]
+    outputs: tuple[KeptLink, ...] = ()
 
     def __repr__(self) -> str:
         return f"Snapshot(programs={len(self.programs)}, redacted)"
@@ -151,7 +155,9 @@ class Checkpoint:
     pieces: tuple[bytes, ...]
 
 
-def take_snapshot(epochs: Sequence[BegunEpoch], programs: Iterable[Program], state: ClusterState) -> Snapshot:
+def take_snapshot(
+    epochs: Sequence[BegunEpoch], programs: Iterable[Program], state: ClusterState, outputs: tuple[KeptLink, ...]
+) -> Snapshot:
     """The present content; nothing of an older epoch may be left."""
     kept = []
     for program in programs:
@@ -167,7 +173,7 @@ def take_snapshot(epochs: Sequence[BegunEpoch], programs: Iterable[Program], sta
                 tuple((key, value, place.link, place.position) for key, value, place in entries),
             )
         )
-    return Snapshot(tuple(epochs[-1:]), tuple(state.nonces.kept()), tuple(kept))
+    return Snapshot(tuple(epochs[-1:]), tuple(state.nonces.kept()), tuple(kept), outputs)
 
 
 def make_checkpoint(
@@ -213,12 +219,12 @@ def _place(at: int, total: int) -> bytes:
 
 
 def _to_plain(snapshot: Snapshot) -> list[Any]:
-    packages = [encode_package(kept.package) for kept in snapshot.programs if kept.package is not None]
-    distinct = {package: at for at, package in enumerate(dict.fromkeys(packages))}
+    encoded = [b"" if kept.package is None else encode_package(kept.package) for kept in snapshot.programs]
+    distinct = {package: at for at, package in enumerate(dict.fromkeys(filter(None, encoded)))}
     programs = []
-    for kept in snapshot.programs:
+    for kept, package in zip(snapshot.programs, encoded, strict=True):
         origin = kept.origin
-        code = [] if kept.package is None else [distinct[encode_package(kept.package)]]
+        code = [distinct[package]] if package else []
         programs.append(
             [
                 [origin.program, origin.handle, origin.owner, origin.code_hash, origin.policy, origin.fuel_limit],
@@ -230,17 +236,29 @@ def _to_plain(snapshot: Snapshot) -> list[Any]:
             ]
         )
     epochs = [[begun.epoch, begun.link, begun.timestamp, begun.runtime] for begun in snapshot.epochs]
-    return [epochs, [list(nonce) for nonce in snapshot.nonces], list(distinct), programs]
+    outputs = [_link_to_plain(link) for link in snapshot.outputs]
+    return [epochs, [list(nonce) for nonce in snapshot.nonces], list(distinct), programs, outputs]
+
+
+def _link_to_plain(link: KeptLink) -> list[Any]:
+    result = link.result
+    fields = (
+        []
+        if result is None
+        else [result.program, result.request, result.status, result.fuel, result.plaintext_hash, result.output]
+    )
+    return [link.index, link.head, list(link.leaves), fields]
 
 
 def _from_plain(plain: Any) -> Snapshot:
     match plain:
-        case [[*epochs], [*nonces], [*packages], [*programs]]:
+        case [[*epochs], [*nonces], [*packages], [*programs], [*outputs]]:
             codes = [decode_package(_bytes(package)) for package in packages]
             return Snapshot(
                 tuple(_epoch(entry) for entry in epochs),
                 tuple(_nonce_entry(entry) for entry in nonces),
                 tuple(_program(entry, codes) for entry in programs),
+                tuple(_kept_link(entry) for entry in outputs),
             )
     raise _malformed()
 
@@ -290,6 +308,36 @@ def _entry(plain: Any) -> tuple[bytes, bytes, int, int]:
     match plain:
         case [bytes(key), bytes(value), int(link), int(position)] if _are_counts(link, position):
             return key, value, link, position
+    raise _malformed()
+
+
+def _kept_link(plain: Any) -> KeptLink:
+    match plain:
+        case [int(index), bytes(head), [*leaves], [*result]] if _are_counts(index) and len(result) in (0, 6):
+            digests = tuple(Digest(checked_digest(_bytes(leaf), "leaf")) for leaf in leaves)
+            head = checked_digest(head, "head")
+            return KeptLink(index, Digest(head), digests, _result(result) if result else None)
+    raise _malformed()
+
+
+def _result(plain: list[Any]) -> ItemOutput:
+    match plain:
+        case [bytes(program), bytes(request), int(status), int(fuel), bytes(plaintext_hash), bytes(output)] if (
+            _are_counts(status, fuel)
+        ):
+            checked = [checked_digest(one, "output") for one in (program, request, plaintext_hash)]
+            return ItemOutput(
+                position=0,
+                program=checked[0],
+                request=checked[1],
+                status=status,
+                fuel=fuel,
+                plaintext_hash=checked[2],
+                ciphertext_hash=ZERO_DIGEST,
+                output=output,
+                public=True,
+                void_rule="",
+            )
     raise _malformed()
 
 

@@ -68,6 +68,7 @@ __all__ = [
     "NeedKeys",
     "Offered",
     "Offers",
+    "OutputsKept",
     "PadConfirmed",
     "Partials",
     "PieceGiven",
@@ -463,6 +464,17 @@ class LinkExecuted:
     index: int
     link_hash: bytes
     state_root: bytes
+    outputs: tuple[ItemOutput, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputsKept:
+    """What a checkpoint kept of a link that was executed before it: the digests of its leaves by position, and the
+    output of a smart contract's request, where it is one."""
+
+    index: int
+    link_hash: bytes
+    leaves: tuple[bytes, ...]
     outputs: tuple[ItemOutput, ...]
 
 
@@ -951,6 +963,7 @@ WORKER_REPLIES = RecordTable(
         KeepCache,
         Halted,
         LinkExecuted,
+        OutputsKept,
         InputKeySigned,
         KeysSigned,
         SignedReceipt,

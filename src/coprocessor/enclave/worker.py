@@ -34,6 +34,7 @@ from coprocessor.enclave.query_service import QueryService
 from coprocessor.enclave.restoring import Pieces, check_named, rebuild
 from coprocessor.enclave.sealed_state import GENESIS_ROOT, ClusterState
 from coprocessor.enclave.transition import Transition
+from coprocessor.enclave.undelivered import KeptLink, Undelivered, result_of
 from coprocessor.keys.derivation import ClusterKeys
 from coprocessor.protocol import layout
 from coprocessor.protocol.genesis import compute_network_id
@@ -184,6 +185,7 @@ class _Cluster:
             self.keys.signing,
             self._programs,
         )
+        self._recent = Undelivered()
         self._asked_epoch = 0
         self._boundary_epoch = 1
         self._executed_time = 0  # timestamp of the newest executed link
@@ -304,6 +306,8 @@ class _Cluster:
         self._erase()
         root = self._state.root(self._epochs.current, proven.link.index + 1)
         self._history.append(root, proven.head, applied.leaves)
+        result = result_of(applied.outputs)
+        self._recent.note(KeptLink(proven.link.index, proven.head, applied.leaves, result))
         notices: list[Any] = [m.LinkExecuted(proven.link.index, proven.head, root, applied.outputs)]
         if proven.link.kind == LinkKind.EPOCH:
             notices += self._key_statements.sign_all(self._present_keys())
@@ -323,7 +327,7 @@ class _Cluster:
         if epoch <= self._boundary_epoch and (epoch <= self._first_open() or count % BOUNDARY_LINKS):
             return []
         self._boundary_epoch = max(epoch, self._boundary_epoch)
-        snapshot = take_snapshot(self._epochs.begun(), self._programs.in_order(), self._state)
+        snapshot = take_snapshot(self._epochs.begun(), self._programs.in_order(), self._state, self._recent.kept())
         made = make_checkpoint(snapshot, self._id, count, proven.head, root, self._present_keys())
         return self._sign_boundary(made)
 
@@ -363,7 +367,9 @@ class _Cluster:
         self._replay.restore(manifest.count, manifest.head)
         self._history.restore(manifest.count, manifest.root, manifest.head)
         self._boundary_epoch = manifest.epoch
-        return [m.Restored(manifest.count), *self._key_statements.sign_all(self._present_keys())]
+        self._recent.restore(snapshot.outputs)
+        kept = [_to_notice(link) for link in snapshot.outputs]
+        return [m.Restored(manifest.count), *kept, *self._key_statements.sign_all(self._present_keys())]
 
     def _begin_epoch(self, proven: ProvenLink) -> list[Any] | None:
         """Switches keys at an epoch's link; what to say instead while its keys are not held (PROTOCOL 8.3)."""
@@ -471,3 +477,8 @@ class _Cluster:
             state_root=self._history.root,
             older_entries=self._state.older,
         )
+
+
+def _to_notice(link: KeptLink) -> m.OutputsKept:
+    results = () if link.result is None else (link.result,)
+    return m.OutputsKept(link.index, link.head, tuple(link.leaves), results)

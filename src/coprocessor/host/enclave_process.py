@@ -37,6 +37,7 @@ _NOTICES = (
     m.CheckpointPiece,
     m.Halted,
     m.InputKeySigned,
+    m.OutputsKept,
     m.KeepCache,
     m.LinkExecuted,
     m.NeedCode,

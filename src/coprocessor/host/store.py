@@ -24,7 +24,7 @@ from coprocessor.durable.database import SqliteFile, Value, compute_row_check
 from coprocessor.durable.disk import PLAIN_DISK, Disk
 from coprocessor.durable.errors import DiskFailed, explain_os_error
 from coprocessor.durable.points import PersistPoint
-from coprocessor.enclave.messages import ItemOutput, LinkExecuted
+from coprocessor.enclave.messages import ItemOutput, LinkExecuted, OutputsKept
 from coprocessor.protocol.outputs import Leaf
 from coprocessor.protocol.receipts import Receipt
 from coprocessor.values.identities import (
@@ -40,7 +40,7 @@ from coprocessor.values.identities import (
 
 __all__ = ["SettledReceipt", "Store", "StoredOutput"]
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 _SCHEMA = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
@@ -56,6 +56,9 @@ _SCHEMA = (
         number INTEGER PRIMARY KEY, first INTEGER NOT NULL, till INTEGER NOT NULL, block INTEGER NOT NULL,
         final_block INTEGER NOT NULL, receipt BLOB, signatures BLOB, row BLOB NOT NULL)""",
     "CREATE INDEX receipt_ranges ON receipts (till)",
+    """CREATE TABLE leaves (
+        link INTEGER NOT NULL, position INTEGER NOT NULL, digest BLOB NOT NULL, row BLOB NOT NULL,
+        PRIMARY KEY (link, position)) WITHOUT ROWID""",
     "CREATE TABLE delivered (request BLOB PRIMARY KEY) WITHOUT ROWID",
 )
 """The column ``row`` is the check over the others."""
@@ -172,6 +175,23 @@ class Store:
                 [_checked("outputs", row) for row in outputs],
             )
 
+    def add_kept(self, kept: OutputsKept) -> None:
+        """Keeps what a checkpoint told of a link from before it; what is here already is more. Raises DiskFailed."""
+        if self.has_links(kept.index, kept.index + 1):
+            return
+        link = (kept.index, kept.link_hash, ZERO_DIGEST)
+        leaves = [(kept.index, position, digest) for position, digest in enumerate(kept.leaves)]
+        outputs = [_output_row(kept.index, output) for output in kept.outputs]
+        with self._file.transaction(PersistPoint.WORKER_LINK):
+            self._file.run("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?)", _checked("links", link))
+            self._file.run_many(
+                "INSERT OR REPLACE INTO leaves VALUES (?, ?, ?, ?)", [_checked("leaves", row) for row in leaves]
+            )
+            self._file.run_many(
+                "INSERT OR REPLACE INTO outputs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [_checked("outputs", row) for row in outputs],
+            )
+
     def output(self, link: int, position: int) -> StoredOutput | None:
         """The outcome of an item, or None where it is not here."""
         found = self._outputs("link = ? AND position = ?", (link, position))
@@ -184,8 +204,10 @@ class Store:
     def leaves(self, first: int, to: int) -> list[tuple[int, int, Digest]]:
         """(link, position, leaf digest) of links ``first`` to ``to`` - 1 in order."""
         rows = self._rows("outputs", "link >= ? AND link < ? ORDER BY link, position", (first, to))
-        found = [_to_leaf(row) for row in rows]
-        return [(leaf.link, leaf.position, leaf.digest()) for leaf in found]
+        found = {(leaf.link, leaf.position): leaf.digest() for leaf in map(_to_leaf, rows)}
+        for link, position, digest, *_ in self._rows("leaves", "link >= ? AND link < ?", (first, to)):
+            found.setdefault((link, position), Digest(digest))
+        return [(link, position, found[link, position]) for link, position in sorted(found)]
 
     def has_links(self, first: int, to: int) -> bool:
         """Whether every link from ``first`` to ``to`` - 1 is here."""
@@ -232,6 +254,7 @@ class Store:
                 return
             with self._file.transaction(PersistPoint.WORKER_PRUNING):
                 self._file.run("DELETE FROM outputs WHERE link < ?", (row[1],))
+                self._file.run("DELETE FROM leaves WHERE link < ?", (row[1],))
                 self._file.run("DELETE FROM links WHERE link < ?", (row[1],))
                 self._file.run("DELETE FROM receipts WHERE number = ?", (row[0],))
 

@@ -203,6 +203,8 @@ class WorkerLife:
             case m.LinkExecuted():
                 self._around.store.add_link(notice)
                 self.executed = notice.index + 1
+            case m.OutputsKept():
+                self._around.store.add_kept(notice)
             case m.NeedCode():
                 self._codes.put_nowait(notice.code_hash)
             case m.CheckpointPiece():
