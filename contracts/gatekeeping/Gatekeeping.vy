@@ -9,8 +9,10 @@
     begin, and agree again that the next committee holds the same key (PROTOCOL 9.4, 9.5). Ceremony messages ride in
     events and are folded into a hash chain, so that enclaves know that they judge on the one transcript there is. The
     master public key is recorded once, when the threshold of members that hold shares have signed it together with all share keys
-    (PROTOCOL 9.1, 9.3).
-@dev Enclaves prove every variable up to `is_handover` by storage proofs: one slot per field, nothing packed.
+    (PROTOCOL 9.1, 9.3). A guardian may end a member, never so many that fewer than the threshold hold shares (PROTOCOL
+    1.4): its signature counts nowhere any more. What members' evidence showed is published for auditors; endpoints are
+    hints.
+@dev Enclaves prove every variable up to `revoked` by storage proofs: one slot per field, nothing packed.
     Transcript: head' = keccak256(abi.encode(session, head, member, kind, block number, keccak256(data))), from zero.
     Reverts: "gatekeeping: deployer", "gatekeeping: initialized", "gatekeeping: genesis", "gatekeeping: threshold",
     "gatekeeping: member zero", "gatekeeping: member twice", "gatekeeping: not a member", "gatekeeping: session",
@@ -18,7 +20,7 @@
     "gatekeeping: master key", "gatekeeping: share keys", "gatekeeping: no share", "gatekeeping: signatures",
     "gatekeeping: signature", "gatekeeping: signer", "gatekeeping: order", "gatekeeping: phase",
     "gatekeeping: proposer", "gatekeeping: no key", "gatekeeping: announced", "gatekeeping: no list",
-    "gatekeeping: no handover".
+    "gatekeeping: no handover", "gatekeeping: guardian", "gatekeeping: revoked", "gatekeeping: operator".
 """
 
 from . import IGatekeeping
@@ -32,6 +34,7 @@ MAX_MESSAGE: constant(uint256) = 65536  # bytes of one ceremony message
 KEY_LENGTH: constant(uint256) = 96  # a compressed point of BLS12-381 G2
 MAX_KEY_WORDS: constant(uint256) = 96  # three words for each of 32 share keys
 MAX_KINDS: constant(uint8) = 8  # kinds of messages; a member says each once in a session
+MAX_EVIDENCE: constant(uint256) = 24576  # bytes of a quote with its collateral
 PHASES: constant(uint256) = 5  # announce, reveal, complain, outcome, and time for its signatures
 GENESIS_TYPE: constant(bytes32) = keccak256("Genesis(bytes32 genesis,uint256 threshold,bytes32 membersHash)")
 HANDOVER_TYPE: constant(bytes32) = keccak256("Handover(bytes32 session)")
@@ -63,8 +66,23 @@ event Completed:
     master_key: Bytes[KEY_LENGTH]
     share_keys: DynArray[Bytes[KEY_LENGTH], MAX_MEMBERS]
 
+event EvidencePublished:
+    signer: indexed(address)
+    claims: IGatekeeping.Claims
+    evidence: Bytes[MAX_EVIDENCE]
+
+event EndpointSet:
+    signer: indexed(address)
+    endpoint: String[256]
+
+event Revoked:
+    committee: indexed(uint256)
+    member: indexed(uint256)
+    signer: indexed(address)
+
 DEPLOYER: public(immutable(address))
 PROPOSER: public(immutable(address))
+GUARDIAN: public(immutable(address))
 PHASE_BLOCKS: public(immutable(uint256))  # so that the code hash pins it; `phase_blocks` is its provable copy
 
 # @notice The genesis digest that names the network; zero before `initialize`.
@@ -101,6 +119,12 @@ next_announced: public(uint256)
 next_members: public(HashMap[uint256, IGatekeeping.Member])
 # @notice Whether the ceremony under way hands the key over to the next committee.
 is_handover: public(bool)
+# @notice By signing key: the block in which the guardian ended that member; zero for others.
+revoked: public(HashMap[address, uint256])
+# @notice By signing key: where the member can be reached, as its operator says.
+endpoints: public(HashMap[address, String[256]])
+# bit i: the present member i holds a share
+holders: uint256
 # index + 1 of the member with this signing key
 number_of: HashMap[address, uint256]
 # session -> member -> kind -> whether the member has said that
@@ -108,15 +132,17 @@ spoken: HashMap[bytes32, HashMap[uint256, HashMap[uint8, bool]]]
 
 
 @deploy
-def __init__(deployer: address, proposer: address, phase_blocks: uint256):
+def __init__(deployer: address, proposer: address, guardian: address, phase_blocks: uint256):
     """
     @param deployer Who may call `initialize`, once.
     @param proposer Who may announce another committee.
+    @param guardian Who may revoke: one account, or a contract in which any one of several may act.
     @param phase_blocks Blocks after which a phase of a ceremony ends.
     """
     assert phase_blocks > 0, "gatekeeping: phase"
     DEPLOYER = deployer
     PROPOSER = proposer
+    GUARDIAN = guardian
     PHASE_BLOCKS = phase_blocks
     self.phase_blocks = phase_blocks
 
@@ -216,6 +242,7 @@ def complete(
         assert extract32(share_keys[index], 0) != empty(bytes32), "gatekeeping: no share"
     self.master_key_hash = master_key_hash
     self.share_keys_hash = self._hash_keys(share_keys)
+    self.holders = self._holders(share_keys)
     self.committee = 1
     log Completed(genesis=self.genesis, master_key=master_key, share_keys=share_keys)
 
@@ -237,7 +264,8 @@ def propose(threshold: uint256, members: DynArray[IGatekeeping.Member, MAX_MEMBE
 @external
 def propose_refresh():
     """
-    @notice Announces the present list as the next one, for new shares of the same key (PROTOCOL 9.5). Any member may.
+    @notice Announces the present list as the next one, for new shares of the same key (PROTOCOL 9.5). A revoked member
+        keeps its place, so that n >= 2t - 1 holds, but gets no share. Any member may.
     """
     self._check_member(msg.sender)
     assert self.next_count == 0, "gatekeeping: announced"
@@ -295,10 +323,66 @@ def hand_over(
     for index: uint256 in signers:
         assert extract32(share_keys[index], 0) != empty(bytes32), "gatekeeping: no share"
     self.share_keys_hash = share_keys_hash
+    self.holders = self._holders(share_keys)
     self.committee += 1
     self.next_count = 0
     self.is_handover = False
     log Completed(genesis=self.genesis, master_key=master_key, share_keys=share_keys)
+
+
+@external
+def revoke(signer: address):
+    """
+    @notice Ends a present member for good. A handover under way ends with it, and begins again under another session;
+        an announced list that names the member is forgotten. A key is named, not an index: an index may come to mean
+        another member before this is mined.
+    @param signer The member's signing key. At least the threshold of members that hold shares must remain.
+    """
+    assert msg.sender == GUARDIAN, "gatekeeping: guardian"
+    assert self.committee > 0, "gatekeeping: no key"
+    number: uint256 = self.number_of[signer]
+    assert number != 0, "gatekeeping: not a member"
+    assert self.revoked[signer] == 0, "gatekeeping: revoked"
+    self.revoked[signer] = block.number
+    able: uint256 = 0
+    for index: uint256 in range(self.member_count, bound=MAX_MEMBERS):
+        if self.revoked[self.members[index].signer] == 0:
+            able += (self.holders >> index) & 1
+    assert able >= self.threshold, "gatekeeping: threshold"
+    self.is_handover = False
+    for index: uint256 in range(self.next_count, bound=MAX_MEMBERS):
+        if self.next_members[index].signer == signer:
+            self.next_count = 0
+            break
+    log Revoked(committee=self.committee, member=number - 1, signer=signer)
+
+
+@external
+def set_endpoint(signer: address, endpoint: String[256]):
+    """
+    @notice Says where a member, present or announced, can be reached. A hint: peers authenticate whom they reach.
+    @param signer The member's signing key; sent by that member's operator.
+    @param endpoint At most 256 bytes.
+    """
+    assert msg.sender == self._operator_of(signer), "gatekeeping: operator"
+    self.endpoints[signer] = endpoint
+    log EndpointSet(signer=signer, endpoint=endpoint)
+
+
+@external
+def publish_evidence(signer: address, claims: IGatekeeping.Claims, evidence: Bytes[MAX_EVIDENCE]):
+    """
+    @notice Publishes what a member's evidence was, so that anybody can verify it again. The contract does not read it:
+        auditors compare it with the `evidence_digest` of the list.
+    @param signer The signing key of a member, present or announced; sent by its operator or, for an announced member, by
+        the proposer.
+    @param claims What the evidence's report data binds beside the list and the configuration.
+    @param evidence The evidence, at most 24,576 bytes.
+    """
+    operator: address = self._operator_of(signer)
+    assert operator != empty(address), "gatekeeping: not a member"
+    assert msg.sender == operator or msg.sender == PROPOSER, "gatekeeping: operator"
+    log EvidencePublished(signer=signer, claims=claims, evidence=evidence)
 
 
 @external
@@ -326,11 +410,11 @@ def check_signatures(digest: bytes32, signatures: DynArray[Bytes[65], MAX_MEMBER
 @view
 def is_gatekeeper(account: address) -> bool:
     """
-    @notice Whether an account is the signing key of a member.
+    @notice Whether an account is the signing key of a member that is not revoked.
     @param account Any address.
-    @return True for a member's signing key.
+    @return True for such a key.
     """
-    return self.number_of[account] != 0
+    return self.number_of[account] != 0 and self.revoked[account] == 0
 
 
 @internal
@@ -344,6 +428,7 @@ def _check_list(threshold: uint256, members: DynArray[IGatekeeping.Member, MAX_M
         assert member.signer != empty(address), "gatekeeping: member zero"
         assert member.sealing_key != empty(bytes32), "gatekeeping: member zero"
         assert member.evidence_digest != empty(bytes32), "gatekeeping: member zero"
+        assert self.revoked[member.signer] == 0, "gatekeeping: revoked"
         for earlier: uint256 in range(i, bound=MAX_MEMBERS):
             assert members[earlier].signer != member.signer, "gatekeeping: member twice"
             assert members[earlier].sealing_key != member.sealing_key, "gatekeeping: member twice"
@@ -397,19 +482,37 @@ def _next_session() -> bytes32:
 
 @internal
 @view
+def _operator_of(signer: address) -> address:
+    # Of a present member, or else of an announced one; zero for other keys.
+    number: uint256 = self.number_of[signer]
+    if number != 0:
+        return self.members[number - 1].operator
+    for index: uint256 in range(self.next_count, bound=MAX_MEMBERS):
+        if self.next_members[index].signer == signer:
+            return self.next_members[index].operator
+    return empty(address)
+
+
+@internal
+@view
 def _speaker(member: uint256) -> IGatekeeping.Member:
+    speaker: IGatekeeping.Member = empty(IGatekeeping.Member)
     if member < self.member_count:
-        return self.members[member]
-    assert self.is_handover and member - self.member_count < self.next_count, "gatekeeping: not a member"
-    return self.next_members[member - self.member_count]
+        speaker = self.members[member]
+    else:
+        assert self.is_handover and member - self.member_count < self.next_count, "gatekeeping: not a member"
+        speaker = self.next_members[member - self.member_count]
+    assert self.revoked[speaker.signer] == 0, "gatekeeping: revoked"
+    return speaker
 
 
 @internal
 @view
 def _check_member(account: address):
-    is_member: bool = self.number_of[account] != 0
+    is_member: bool = False
     for index: uint256 in range(self.member_count, bound=MAX_MEMBERS):
-        if self.members[index].operator == account:
+        member: IGatekeeping.Member = self.members[index]
+        if (member.operator == account or member.signer == account) and self.revoked[member.signer] == 0:
             is_member = True
     assert is_member, "gatekeeping: not a member"
 
@@ -444,10 +547,22 @@ def _check_signatures(digest: bytes32, signatures: DynArray[Bytes[65], MAX_MEMBE
         assert signer != empty(address), "gatekeeping: signature"
         number: uint256 = self.number_of[signer]
         assert number != 0, "gatekeeping: signer"
+        assert self.revoked[signer] == 0, "gatekeeping: revoked"
         assert number > last, "gatekeeping: order"
         indices.append(number - 1)
         last = number
     return indices
+
+
+@internal
+@pure
+def _holders(share_keys: DynArray[Bytes[KEY_LENGTH], MAX_MEMBERS]) -> uint256:
+    # A bit for each member with a share; the keys' lengths are checked.
+    holders: uint256 = 0
+    for index: uint256 in range(len(share_keys), bound=MAX_MEMBERS):
+        if extract32(share_keys[index], 0) != empty(bytes32):
+            holders |= 1 << index
+    return holders
 
 
 @internal

@@ -19,7 +19,6 @@ from aiohttp import web
 from coprocessor.codec import cbor
 from coprocessor.codec.records import to_plain
 from coprocessor.enclave import messages as m
-from coprocessor.host.handover import CANDIDATES, Candidates
 from coprocessor.host.holding import HOLD
 from coprocessor.host.http import MAX_BODY, serve_http
 from tests.bad_input.hosts import Hosts, hold_example, kept_checkpoint, served_gatekeeper, served_worker
@@ -153,7 +152,7 @@ def test_every_body(role: str, scene: Scene, tmp_path: Path) -> None:
 
 RECORDS: dict[str, str] = {
     "POST /v1/genesis": "Genesis",
-    "POST /v1/handover": "Candidates",
+    "POST /v1/handover": "SignHandover",
     "POST /v1/admit": "Admit",
     "POST /v1/ticket": "GiveTicket",
     "POST /v1/release": "Release",
@@ -171,8 +170,6 @@ def test_every_field_of_every_record(role: str, scene: Scene, tmp_path: Path) ->
         for message in (scene.requests() if role == "worker" else scene.gatekeeper_requests())
     }
     examples["Hold"] = hold_example()
-    if role == "gatekeeper":
-        examples["Candidates"] = Candidates((examples["Admit"],))
 
     async def talk(session: aiohttp.ClientSession, hosts: Hosts) -> None:
         for route in hosts.routes:
@@ -259,5 +256,4 @@ def test_a_bug_of_ours_is_told_without_its_words() -> None:
 
 
 def test_the_table_names_real_messages() -> None:
-    ours = CANDIDATES.names | HOLD.names
-    assert set(RECORDS.values()) <= m.WORKER_REQUESTS.names | m.GATEKEEPER_REQUESTS.names | ours
+    assert set(RECORDS.values()) <= m.WORKER_REQUESTS.names | m.GATEKEEPER_REQUESTS.names | HOLD.names

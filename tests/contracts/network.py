@@ -115,7 +115,7 @@ class TestNetwork:
         }
         arguments: dict[str, Sequence[Any]] = {
             "Directory": [self.deployer.address],
-            "Gatekeeping": [self.deployer.address, self.proposer.address, PHASE_BLOCKS],
+            "Gatekeeping": [self.deployer.address, self.proposer.address, self.guardian.address, PHASE_BLOCKS],
             "Registry": [
                 at["Gatekeeping"],
                 self.guardian.address,

@@ -187,6 +187,7 @@ def test_variable_slots(evm: Evm, network: TestNetwork, lived: Cluster) -> None:
         (network.gatekeeping, layout.gatekeeping_genesis(), network.genesis),
         (network.gatekeeping, layout.gatekeeping_threshold(), 2),
         (network.gatekeeping, layout.gatekeeping_member_count(), 3),
+        (network.gatekeeping, layout.gatekeeping_revoked(network.gatekeepers[0].address), 0),
         (network.registry, layout.registry_configuration(), network.configuration),
         (network.registry, layout.registry_worker_of(enclave.signer.address), enclave.worker),
         (network.registry, layout.registry_distrusted(b"\x05" * 32), 2**256 - 1),

@@ -49,7 +49,9 @@ class Scene:
         self.signers = [secret(f"beacon member {at}") for at in range(3)]
         self.network = NetworkId(digest("beacon network"))
         self.simulated = simulated
-        self.gatekeeping = evm.deploy("Gatekeeping", self.deployer.address, self.proposer.address, PHASE_BLOCKS)
+        self.gatekeeping = evm.deploy(
+            "Gatekeeping", self.deployer.address, self.proposer.address, self.stranger.address, PHASE_BLOCKS
+        )
         self.beacon = evm.deploy("Beacon", self.gatekeeping, PHASE_BLOCKS, window, simulated)
         self.window = window
         signed = genesis_digest(self.gatekeeping, 2, self.members(), self.network)

@@ -31,7 +31,7 @@ Members = list[tuple[bytes, bytes, bytes, bytes]]
 @pytest.fixture
 def fresh(evm: Evm) -> Deployed:
     """A Gatekeeping of the first account, before `initialize`."""
-    return evm.deploy("Gatekeeping", evm.keys[0].address, evm.keys[1].address, PHASE_BLOCKS)
+    return evm.deploy("Gatekeeping", *(key.address for key in evm.keys[:3]), PHASE_BLOCKS)
 
 
 def members(count: int) -> Members:
@@ -103,7 +103,7 @@ def test_initialize_needs_every_members_signature(fresh: Deployed, network: Test
 
 def test_a_phase_has_blocks(evm: Evm) -> None:
     with pytest.raises(Reverted) as refused:
-        evm.deploy("Gatekeeping", evm.keys[0].address, evm.keys[1].address, 0)
+        evm.deploy("Gatekeeping", *(key.address for key in evm.keys[:3]), 0)
     assert refused.value.reason == "gatekeeping: phase"
 
 

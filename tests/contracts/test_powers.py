@@ -106,6 +106,12 @@ def _calls(network: TestNetwork) -> Calls:
         ("Gatekeeping", "propose_refresh"): ([], frozenset({*(key.address for key in network.gatekeepers), deployer})),
         ("Gatekeeping", "reopen"): ([], frozenset({*(key.address for key in network.gatekeepers), deployer})),
         ("Beacon", "post_message"): ([digest("session"), 0, 1, b"message"], frozenset({gatekeeper, deployer})),
+        ("Gatekeeping", "revoke"): ([gatekeeper], frozenset({guardian})),
+        ("Gatekeeping", "set_endpoint"): ([gatekeeper, "http://nowhere"], frozenset({deployer})),
+        ("Gatekeeping", "publish_evidence"): (
+            [gatekeeper, (bytes(33), 1, digest("checkpoint"), 2, digest("block")), b"evidence"],
+            frozenset({deployer, network.proposer.address}),
+        ),
         ("Inbox", "append_system"): ([cluster.id, int(LinkKind.MEMBER), b"?"], frozenset({contracts["Clusters"]})),
         ("Fees", "reserve"): ([network.stranger.address, cluster.id, 0, 0], frozenset({contracts["Inbox"]})),
     }

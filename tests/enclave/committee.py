@@ -99,6 +99,10 @@ class Committee:
         """The enclave ends; another begins with what the host made durable."""
         self.cores[at], self.booted[at] = self._start(at)
 
+    def signers(self) -> list[bytes]:
+        """Signing addresses of the present members, in order."""
+        return [self.booted[at].signer for at in self.present]
+
     def chosen(self, by: Sequence[int] | None) -> list[GatekeeperCore]:
         """Some of the cores, by position; all by default."""
         return self.cores if by is None else [self.cores[at] for at in by]
@@ -365,7 +369,9 @@ class Committee:
     def handover_proof(self) -> m.ChainProof:
         """All slots of a handover under the newest block."""
         fields = ("operator", "signer", "sealing_key", "evidence_digest")
-        slots = [layout.gatekeeping_member(at, name) for at in range(len(self.present)) for name in fields]
+        everybody = {self.booted[at].signer for at in (*self.present, *self.following)}
+        slots = [layout.gatekeeping_revoked(signer) for signer in sorted(everybody)]
+        slots += [layout.gatekeeping_member(at, name) for at in range(len(self.present)) for name in fields]
         slots += [layout.gatekeeping_next_member(at, name) for at in range(len(self.following)) for name in fields]
         slots += [layout.gatekeeping_next(name) for name in ("threshold", "count", "announced")]
         slots += [
@@ -441,6 +447,16 @@ class Committee:
         steps = [self.look_handover(at) for at in people]
         self.share_pads(people)
         return steps
+
+    def revoke(self, at: int) -> None:
+        """What ``Gatekeeping.revoke`` does."""
+        chain = self.chain
+        chain.set("Gatekeeping", layout.gatekeeping_revoked(self.booted[at].signer), chain.number + 1)
+        chain.set("Gatekeeping", layout.gatekeeping_is_handover(), 0)
+        if at in self.following:
+            chain.set("Gatekeeping", layout.gatekeeping_next("count"), 0)
+            self.following = []
+        chain.mine()
 
     def switch(self) -> None:
         """What ``Gatekeeping.hand_over`` does."""

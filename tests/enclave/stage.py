@@ -112,7 +112,8 @@ class Stage:
         return self.chain.proof(
             ("Gatekeeping", layout.gatekeeping_threshold()),
             ("Gatekeeping", layout.gatekeeping_member_count()),
-            *(("Gatekeeping", layout.gatekeeping_member(at, "signer")) for at in range(len(self.committee.cores))),
+            *(("Gatekeeping", layout.gatekeeping_member(at, "signer")) for at in range(len(self.committee.present))),
+            *(("Gatekeeping", layout.gatekeeping_revoked(signer)) for signer in self.committee.signers()),
             ("Gatekeeping", layout.gatekeeping_master_key_hash()),
         )
 

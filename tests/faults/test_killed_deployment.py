@@ -20,6 +20,7 @@ from coprocessor.host import provision
 from coprocessor.host.up_state import UpState
 from coprocessor.protocol.genesis import compute_configuration_hash
 from coprocessor.values.identities import to_hex
+from coprocessor.values.network import Custodian
 from tests.faults import children
 from tests.support.cutting_proxy import cutting_proxy
 from tests.support.killing import KillAtEachTransaction
@@ -42,7 +43,7 @@ def deploy_everything(folder: Path, url: str) -> str:
             nonce = state.get("deployer nonce")
             if nonce is None:
                 nonce = state.keep("deployer nonce", await node.transaction_count(sender.address))
-            options = await provision.development_options(node, sender.address)
+            options = await provision.development_options(node, sender.address, Custodian("file"))
             configuration = await deploy_contracts(node, sender, nonce, options)
             await provision.fund(node, sender, [bytes([at]) * 20 for at in (1, 2)])  # type: ignore[list-item]
             (cluster,) = await provision.first_clusters(sender, node, configuration)

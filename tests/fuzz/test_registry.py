@@ -42,6 +42,8 @@ EXEMPT = {
     "enclave.at_rest.SharesAtRest.check_open": "compares a state",
     "enclave.at_rest.SharesAtRest.open": "enclave.sealed_share.open_outer, which is attacked",
     "enclave.own_pads.check_peers": "takes numbers",
+    "enclave.custody.KeyCustody.check_standing": "compares a proven slot",
+    "enclave.proven_committee.ProvenCommittee.check_as_of": "compares numbers",
     "enclave.booting.read_network": "protocol.genesis.network_from_json, which is attacked, and one comparison",
     "keys.identity.check_epoch": "takes a number",
     "keys.shares.check_index": "takes a number",

@@ -29,7 +29,7 @@ from coprocessor.sandbox.python_guest import guest_digest
 from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
 from coprocessor.values.errors import CoprocessorError
 from coprocessor.values.identities import ClusterId, to_hex
-from coprocessor.values.network import Network
+from coprocessor.values.network import Custodian, Network
 
 T = TypeVar("T")
 
@@ -109,7 +109,7 @@ class RunningHosts:
 
     async def begin_gatekeepers(self, members: int = 1, threshold: int = 1) -> None:
         """Contracts, gatekeepers, genesis; their key ceremony is under way."""
-        options = await provision.development_options(self.node, self.sender.address)
+        options = await provision.development_options(self.node, self.sender.address, Custodian("file"))
         configuration = await deploy_contracts(self.node, self.sender, 0, options)
         self.contracts = NetworkContracts.of(self.node, configuration)
         text = network_to_json(Network(configuration, ()), {"rpc": self.rpc_url})
@@ -136,7 +136,7 @@ class RunningHosts:
         runtime = compute_runtime_id(engine_version(), (guest_digest(),))
         terms = ClusterTerms(runtime, quorum=quorum, fast_quorum=quorum)
         self.cluster = await create_cluster(self.sender, self.contracts["Clusters"], terms)
-        hints = {"rpc": self.rpc_url, "cluster": to_hex(self.cluster), "gatekeepers": self.gatekeepers}
+        hints = {"rpc": self.rpc_url, "cluster": to_hex(self.cluster)}
         self.file.write_text(network_to_json(self.network, hints))
         for at in range(workers):
             url, _ = await self.start_worker(f"worker-{at}", FIRST_WORKER - at)

@@ -15,6 +15,8 @@ from coprocessor.durable.disk import PLAIN_DISK
 from coprocessor.enclave.checkpoint import Manifest
 from coprocessor.host.boundaries import Boundaries
 from coprocessor.host.checkpoints import KEPT_CHECKPOINTS, CheckpointFolder, KeptCheckpoint
+from coprocessor.host.gatekeepers import Gatekeepers
+from coprocessor.host.http import PeerClient
 from coprocessor.values.errors import PeerUnreachable
 from coprocessor.values.identities import ClusterId, Digest, StateRoot
 
@@ -95,6 +97,9 @@ def fetch(
     async def members() -> list[bytes]:
         return [name.encode() for name in answers if name not in gatekeepers]
 
+    async def listed() -> list[str]:
+        return [f"http://{name}" for name in gatekeepers]
+
     registry = SimpleNamespace(
         read=read, address=b"", interface=SimpleNamespace(event=lambda name: SimpleNamespace(topic=b""))
     )
@@ -103,7 +108,7 @@ def fetch(
         options=SimpleNamespace(data=tmp_path, disk=PLAIN_DISK),
         contract=lambda name: registry,
         peers=_Peers(answers),
-        gatekeepers=SimpleNamespace(urls=tuple(f"http://{name}" for name in gatekeepers)),
+        gatekeepers=Gatekeepers(PeerClient(), listed),
         node=_NoNode(),
     )
     boundaries = Boundaries(around, None, None, None)  # type: ignore[arg-type]

@@ -31,6 +31,15 @@ def serve(routes: list[web.RouteDef], test: Callable[[str, PeerClient], Awaitabl
     asyncio.run(go())
 
 
+def at(*urls: str) -> Callable[[], Awaitable[list[str]]]:
+    """Gatekeepers that are always found at these URLs."""
+
+    async def find() -> list[str]:
+        return list(urls)
+
+    return find
+
+
 async def fetch(url: str, method: str = "GET", data: bytes | None = None) -> tuple[int, Any]:
     async with aiohttp.ClientSession() as session, session.request(method, url, data=data) as response:
         return response.status, await response.json(content_type=None)
@@ -168,10 +177,10 @@ def ticket_of(name: str, ticket: bytes | None, hang: asyncio.Event | None = None
 
 def test_all_gatekeepers_are_asked_at_once_and_the_first_good_answers_taken() -> None:
     async def test(url: str, peers: PeerClient) -> None:
-        gatekeepers = Gatekeepers(peers, [f"{url}/{name}/" for name in "abcde"])
+        gatekeepers = Gatekeepers(peers, at(*(f"{url}/{name}/" for name in "abcde")))
         assert {given.ticket for given in await gatekeepers.tickets(bytes(32), 7, 2)} == {b"1", b"3"}
         with pytest.raises(PeerUnreachable, match="0 gatekeepers are known"):
-            await Gatekeepers(peers, []).tickets(bytes(32), 7, 1)
+            await Gatekeepers(peers, at()).tickets(bytes(32), 7, 1)
 
     silent = [ticket_of(name, b"?", asyncio.Event()) for name in "de"]
     serve([ticket_of("a", b"1"), ticket_of("b", None), ticket_of("c", b"3"), *silent], test)
@@ -179,7 +188,7 @@ def test_all_gatekeepers_are_asked_at_once_and_the_first_good_answers_taken() ->
 
 def test_too_few_gatekeepers_say_who_is_missing_and_why() -> None:
     async def test(url: str, peers: PeerClient) -> None:
-        gatekeepers = Gatekeepers(peers, [f"{url}/a", f"{url}/b", "http://127.0.0.1:9"])
+        gatekeepers = Gatekeepers(peers, at(f"{url}/a", f"{url}/b", "http://127.0.0.1:9"))
         with pytest.raises(PeerUnreachable, match="1 of 3 gatekeepers") as refused:
             await gatekeepers.tickets(bytes(32), 7, 3)
         assert refused.value.code == "gatekeepers.too_few"
@@ -204,7 +213,7 @@ def test_only_equal_admissions_count_together() -> None:
         return web.post(f"/{name}/v1/admit", handler)
 
     async def test(url: str, peers: PeerClient) -> None:
-        gatekeepers = Gatekeepers(peers, [f"{url}/{name}" for name in "abc"])
+        gatekeepers = Gatekeepers(peers, at(*(f"{url}/{name}" for name in "abc")))
         request = m.Admit(1, b"", b"", b"", b"", b"", b"", 0, 0, b"")
         assert [one.signature for one in await gatekeepers.admit(request, 2)] == [b"a", b"c"]
         with pytest.raises(PeerUnreachable, match="2 of 3"):

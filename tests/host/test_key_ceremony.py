@@ -74,10 +74,8 @@ def test_a_key_outlives_its_gatekeepers(tmp_path: Path, monkeypatch: pytest.Monk
 
         async def renew(following: list[str], number: int, victim: str) -> None:
             contract, configuration = hosts.contracts["Gatekeeping"], hosts.network.configuration
-            candidates = await announce_committee(hosts.peers, hosts.sender, contract, following, 2)
-            await begin_handover(
-                hosts.peers, hosts.sender, contract, configuration, hosts.gatekeepers[:3], candidates
-            )
+            await announce_committee(hosts.peers, hosts.sender, contract, following, 2)
+            await begin_handover(hosts.peers, hosts.sender, contract, configuration, hosts.gatekeepers[:3])
             os.kill((await hosts.status(victim))["enclave_pid"], signal.SIGKILL)
             for url in following:
                 await hosts.until(url, step="running", committee=number, has_share=True)

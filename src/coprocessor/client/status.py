@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from coprocessor.chain.committee import find_endpoints
 from coprocessor.client.chain_state import ProvenSlots
 from coprocessor.client.clusters import list_clusters
 from coprocessor.client.session import Session
@@ -131,7 +132,8 @@ async def _is_overdue(session: Session, cluster: ClusterId, present: ProvenSlots
 
 async def _endpoints(session: Session, clusters: list[ClusterStatus]) -> list[tuple[str, str]]:
     hints = session.target.hints.get("gatekeepers", [])
-    found = [("gatekeeper", url) for url in hints if isinstance(url, str)] if isinstance(hints, list) else []
+    hinted = [url for url in hints if isinstance(url, str)] if isinstance(hints, list) else []
+    found = [("gatekeeper", url) for url in await find_endpoints(session.contracts["Gatekeeping"], hinted)]
     for cluster in clusters:
         found += [("worker", member.url) for member in await session.workers.members(cluster.id)]
     return found

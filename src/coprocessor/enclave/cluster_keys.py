@@ -1,7 +1,8 @@
 """How a worker's enclave comes to the keys of an epoch: nonce, tickets, request, partials (PROTOCOL 2.4, 8.2).
 
 All that it believes of the gatekeepers stands in proven slots of ``Gatekeeping``: their signing keys, the threshold,
-the hash of the master public key. Parts are sealed to a key that is made for one request and forgotten with it.
+who is revoked, the hash of the master public key. What a revoked one signs or gives counts for nothing. Parts are
+sealed to a key that is made for one request and forgotten with it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.hpke import KEY_LENGTH, SealingKey
 from coprocessor.enclave.chain_view import ChainView
 from coprocessor.enclave.identity import EnclaveKeys, Entropy
+from coprocessor.enclave.proven_committee import MAX_GATEKEEPERS, ProvenCommittee, proven_committee
 from coprocessor.keys.derivation import ClusterKeys, derive_cluster_keys
 from coprocessor.keys.identity import ClusterIdentity
 from coprocessor.keys.partial import MAX_PARTIALS, PartialSignature, combine_partials
@@ -22,27 +24,9 @@ from coprocessor.keys.tickets import SignedTicket, Ticket, decode_signed_ticket,
 from coprocessor.protocol import layout
 from coprocessor.protocol.statements import NO_SHARE
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRefused, MalformedInput
-from coprocessor.values.identities import Address, ClusterId, Digest, NetworkId, WorkerId
+from coprocessor.values.identities import ClusterId, Digest, NetworkId, WorkerId
 
-__all__ = ["ClusterKeyAcquisition", "proven_gatekeepers"]
-
-MAX_GATEKEEPERS = 32
-
-
-def proven_gatekeepers(view: ChainView) -> tuple[int, tuple[Address, ...]]:
-    """Threshold and the members' signing addresses, in member order, from proven slots.
-
-    Raises:
-        EvidenceRefused: a slot was not proven, or the committee is not set up.
-    """
-    threshold = view.value("Gatekeeping", layout.gatekeeping_threshold())
-    count = view.value("Gatekeeping", layout.gatekeeping_member_count())
-    if not 0 < threshold <= count <= MAX_GATEKEEPERS:
-        raise EvidenceRefused("keys.no_committee", f"the chain has {count} gatekeepers with a threshold of {threshold}")
-    members = tuple(
-        view.address("Gatekeeping", layout.gatekeeping_member(index, "signer")) for index in range(count)
-    )
-    return threshold, members
+__all__ = ["ClusterKeyAcquisition"]
 
 
 class ClusterKeyAcquisition:
@@ -74,7 +58,8 @@ class ClusterKeyAcquisition:
 
         Raises:
             CallerMisuse: no nonce is under way.
-            EvidenceRefused: fewer than t gatekeepers vouch for a block on this enclave's chain.
+            EvidenceRefused: fewer than t unrevoked gatekeepers vouch for a block on this enclave's chain, or they were
+                proven under an older block.
         """
         if self._nonce is None:
             raise CallerMisuse("keys.no_nonce", "tickets came before a nonce was made", next="ask for a nonce first")
@@ -88,8 +73,9 @@ class ClusterKeyAcquisition:
                 "the enclave is behind, or is shown another chain than the gatekeepers",
                 "send newer headers and ask again",
             )
-        threshold, gatekeepers = proven_gatekeepers(view)
-        verify_ticket(ticket, gatekeepers, threshold)
+        gatekeepers = proven_committee(view)
+        gatekeepers.check_as_of(ticket.ticket.block_number)
+        verify_ticket(ticket, gatekeepers.standing, gatekeepers.threshold)
         identity = ClusterIdentity(self._network, self._cluster, epoch, self._insecure)
         self._nonce = None
         self._answer = SealingKey(self._entropy(KEY_LENGTH))
@@ -109,7 +95,7 @@ class ClusterKeyAcquisition:
         """
         if self._request is None or self._answer is None:
             raise CallerMisuse("keys.no_request", "partials came before a request", next="ask with tickets first")
-        threshold, gatekeepers = proven_gatekeepers(view)
+        gatekeepers = proven_committee(view)
         if keccak256(master_key) != view.digest("Gatekeeping", layout.gatekeeping_master_key_hash()):
             raise EvidenceRefused(
                 "keys.foreign_master", "the master public key is not the one that the chain commits to"
@@ -118,7 +104,7 @@ class ClusterKeyAcquisition:
             raise MalformedInput("keys.too_many_partials", f"more than {MAX_PARTIALS} parts of one key")
         held = [(index, key) for index, key in enumerate(share_keys, start=1) if key != NO_SHARE]
         shares = tuple((index, check_public_key(key)) for index, key in held)
-        committee = CommitteeKeys(threshold, check_public_key(master_key), shares)
+        committee = CommitteeKeys(gatekeepers.threshold, check_public_key(master_key), shares)
         opened = [self._open(self._request, self._answer, encoded, gatekeepers) for encoded in responses]
         identity = self._request.identity
         combined = combine_partials(committee, identity, [partial for partial in opened if partial is not None])
@@ -126,14 +112,13 @@ class ClusterKeyAcquisition:
         return derive_cluster_keys(combined.signature, identity, committee.group), combined.culprits
 
     def _open(
-        self, request: KeyRequest, answer_key: SealingKey, encoded: bytes, gatekeepers: Sequence[Address]
+        self, request: KeyRequest, answer_key: SealingKey, encoded: bytes, gatekeepers: ProvenCommittee
     ) -> PartialSignature | None:
         """One gatekeeper's part, or None: what cannot be opened must not spoil the parts of the others."""
         try:
             response = decode_response(encoded)
-            if not 1 <= response.index <= len(gatekeepers):
-                return None
-            return open_response(request, response, answer_key, gatekeepers[response.index - 1])
+            signer = gatekeepers.standing_at(response.index)
+            return None if signer is None else open_response(request, response, answer_key, signer)
         except CoprocessorError:
             return None
 

@@ -7,7 +7,8 @@ Rules enforced:
 3. the present share serves until the chain has switched to the next committee; then it is erased too (PROTOCOL 9.4,
    ``enclave.handover``);
 4. what the host keeps suffices to go on at every moment, with the others' memories or the network's custodian; nothing
-   that follows from it leaves before that holds (PROTOCOL 9.5, ``enclave.at_rest``).
+   that follows from it leaves before that holds (PROTOCOL 9.5, ``enclave.at_rest``);
+5. once this gatekeeper's own revocation is proven, share and secrets are erased, and it serves nobody (PROTOCOL 1.4).
 """
 
 from __future__ import annotations
@@ -95,13 +96,15 @@ class KeyCustody:
         self._done = self.network is not None  # who comes later has no part in the first ceremony
         self._handover_secret: HandoverSecret | None = None
         self._verified: set[Member] = set()
+        self._is_revoked = False
         self._handover = self._make_handover()
         if sealed:
             self._restore(sealed)
 
     @property
     def releases(self) -> KeyReleases:
-        """Answers to key requests. Raises CallerMisuse where there is no share."""
+        """Answers to key requests. Raises EvidenceRefused once revoked, CallerMisuse where there is no share."""
+        self.check_standing()
         if self._releases is None:
             raise CallerMisuse(
                 "gatekeeper.no_share",
@@ -111,11 +114,37 @@ class KeyCustody:
             )
         return self._releases
 
+    # ---- revocation
+
+    def check_standing(self) -> None:
+        """Raises EvidenceRefused where the chain proves that this gatekeeper is revoked (rule 5)."""
+        self.notice_revocation()
+        if self._is_revoked:
+            raise EvidenceRefused(
+                "gatekeeper.revoked",
+                "the guardian has revoked this gatekeeper",
+                "its share is erased, and nothing that it signs counts",
+                "ask the other gatekeepers",
+            )
+
+    def notice_revocation(self) -> None:
+        """Erases share and secrets once this gatekeeper's own revocation is proven (rule 5). MUST follow each proof."""
+        slot = layout.gatekeeping_revoked(self.keys.signing.address)
+        if self._is_revoked or not self._view.has("Gatekeeping", slot) or not self._view.value("Gatekeeping", slot):
+            return
+        self._is_revoked = True
+        self._ceremony = self._kept = self._handover_secret = None
+        self._done = True
+        self._verified.clear()
+        self.rest.leave()
+        self._hold(None, self._committee)
+
     # ---- genesis and first ceremony
 
     def sign_genesis(self, message: m.Genesis) -> m.GenesisSigned:
         """Verifies every member's evidence, then signs the genesis (PROTOCOL 9.1)."""
         self.rest.check_open()
+        self.check_standing()
         if self.share is not None or self._done:
             raise CallerMisuse("genesis.done", "this gatekeeper has had its genesis")
         check_threshold(message.threshold, len(message.members))
@@ -201,6 +230,7 @@ class KeyCustody:
     def sign_handover(self) -> m.HandoverSigned:
         """This present member's agreement to begin the handover to the announced committee (PROTOCOL 9.4)."""
         self.rest.check_open()
+        self.check_standing()
         if self.share is None:
             raise CallerMisuse("gatekeeper.no_share", "only who holds a share agrees to hand it over")
         threshold = self._view.value("Gatekeeping", layout.gatekeeping_next("threshold"))
@@ -210,9 +240,14 @@ class KeyCustody:
         return m.HandoverSigned(session, self._sign(HandoverRecord(session)))
 
     def step_handover(self, message: m.Handover) -> m.HandoverStep:
-        """How the handover under way stands, and what this enclave has to say, once its secret is durable (rule 4)."""
+        """How the handover under way stands, and what this enclave has to say, once its secret is durable (rule 4);
+        nothing once it is revoked."""
         self.rest.check_open()
+        self.notice_revocation()
         committee = self._view.value("Gatekeeping", layout.gatekeeping_committee())
+        if self._is_revoked:
+            self._hold(None, committee)
+            return self._handover_step(HandoverLook(Digest(bytes(32)), 0), self._seal())
         if self._committee == 0 and self._handover_secret is None:
             self._committee = committee  # a candidate learns where it stands
         if committee != self._committee:

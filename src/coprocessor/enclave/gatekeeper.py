@@ -6,7 +6,8 @@ Rules enforced:
 2. admission: evidence fits the network's policy of this moment (``enclave.network_policy``), and checkpoint and newest
    block of the newcomer are on this enclave's own finalised chain (PROTOCOL 1.2);
 3. tickets: over a recent finalised block of this enclave's chain and the asker's nonce (PROTOCOL 2.4);
-4. release: of each epoch that has begun and is not closed, only to a current, unrevoked, unexpired member, against a
+4. nothing of this once its own revocation is proven (PROTOCOL 1.4);
+5. release: of each epoch that has begun and is not closed, only to a current, unrevoked, unexpired member, against a
    fresh ticket that serves once, sealed to its admitted key, one release to each admission (PROTOCOL 8.2).
 
 What lies on the host's disk is sealed to platform and measurement, and the share in it is wrapped under a pad of the
@@ -170,11 +171,13 @@ class _Gatekeeper:
 
     def _on_proof(self, message: m.ChainProof) -> m.ProofAccepted:
         self.view.accept(message)
+        self.custody.notice_revocation()
         return m.ProofAccepted(message.block_number)
 
     # ---- admission and tickets
 
     def _on_admit(self, message: m.Admit) -> m.AdmissionSigned:
+        self.custody.check_standing()
         verdict = self._judge(message, message.role)
         admission = Admission(
             operator=Address(message.operator),
@@ -232,6 +235,7 @@ class _Gatekeeper:
         return self._policy.judge(evidence, report_data, claims.operator, claims.signer)
 
     def _on_ticket(self, message: m.GiveTicket) -> m.TicketGiven:
+        self.custody.check_standing()
         network = self.custody.network
         if network is None:
             raise CallerMisuse("gatekeeper.no_network", "there is no network before genesis")

@@ -5,6 +5,7 @@ Rules enforced (PROTOCOL 9.4, 9.5):
    and when it has itself verified the evidence of each member that is not a present one; it deals under the same
    condition;
 2. the messages replay to the proven transcript head, and all slots are proven under one block (PROTOCOL 9.3);
+   revoked members neither deal nor are dealt to, and no other list names one (PROTOCOL 1.4);
 3. each ceremony has a fresh secret, durable before its first message, erased when the chain has switched;
 4. a present member agrees to the end only when the next committee has proven a signature of the group's key.
 """
@@ -21,6 +22,7 @@ from coprocessor.crypto.secp256k1 import SIGNATURE_LENGTH
 from coprocessor.enclave.ceremony import proven_transcript, share_keys_of
 from coprocessor.enclave.chain_view import ChainView
 from coprocessor.enclave.identity import EnclaveKeys, Entropy
+from coprocessor.enclave.proven_committee import is_revoked
 from coprocessor.enclave.sealed_share import HandoverSecret
 from coprocessor.keys.dealing import DkgSession
 from coprocessor.keys.dkg import DkgMember, Judgement, judge
@@ -31,7 +33,7 @@ from coprocessor.keys.transcript import CLOSING, Entry, Phase, Speaker, Transcri
 from coprocessor.protocol import layout
 from coprocessor.protocol.statements import NO_SHARE, MasterKeyRecord, compute_handover_session
 from coprocessor.values.errors import CoprocessorError, EvidenceRefused
-from coprocessor.values.identities import Address, Digest, NetworkId
+from coprocessor.values.identities import ZERO_ADDRESS, Address, Digest, NetworkId
 
 __all__ = ["HANDOVER_DELAY_SECONDS", "Handover", "HandoverLook", "Member", "following_members", "members_of"]
 
@@ -39,6 +41,8 @@ HANDOVER_DELAY_SECONDS: Final = 14 * 86_400
 """How long another list must have been announced (PROTOCOL 1.4); development networks wait for finality alone."""
 
 MAX_MEMBERS: Final = 32
+
+_FIELDS: Final = ("operator", "signer", "sealing_key", "evidence_digest")
 
 Member = tuple[Address, Address, bytes, Digest]
 """Operator, signing address, sealing key, evidence digest."""
@@ -103,9 +107,10 @@ class Handover:
         """The session of a handover to the announced committee, if this enclave agrees to it (rule 1).
 
         Raises:
-            EvidenceRefused: ``handover.no_list``, ``handover.delay``, ``handover.unverified``.
+            EvidenceRefused: ``handover.no_list``, ``handover.delay``, ``handover.revoked``, ``handover.unverified``.
         """
         present, following = members_of(view), following_members(view)
+        _check_one_block(view, present, following)
         threshold = view.value("Gatekeeping", layout.gatekeeping_next("threshold"))
         announced = view.value("Gatekeeping", layout.gatekeeping_next("announced"))
         stays = present == following and threshold == view.value("Gatekeeping", layout.gatekeeping_threshold())
@@ -116,6 +121,12 @@ class Handover:
                 f"the next committee was announced at {announced}, the chain is at {view.head.timestamp}",
                 "another list must have been announced for 14 days (PROTOCOL 1.4)",
                 f"ask again after {ready}",
+            )
+        if not stays and any(is_revoked(view, row[1]) for row in following):
+            raise EvidenceRefused(
+                "handover.revoked",
+                "the announced committee names a member that the guardian has revoked",
+                next="announce another list",
             )
         unknown = _unknown(present, following, verified)
         if unknown:
@@ -151,15 +162,16 @@ class Handover:
         """
         identifier, opened, now = proven_transcript(view, entries)
         present, following = members_of(view), following_members(view)
+        _check_one_block(view, present, following)
         if self._secret is None or self._secret.session != identifier:  # rule 3
             self._members.clear()
             self._secret = HandoverSecret(
                 session=identifier,
                 entropy=self._entropy(32),
                 share=None,
-                present=_present_keys(view, master_key, share_keys),
+                present=_present_keys(view, present, master_key, share_keys),
                 signers=tuple(row[1] for row in present),
-                following=tuple(row[1] for row in following),
+                following=tuple(ZERO_ADDRESS if is_revoked(view, row[1]) else row[1] for row in following),
                 threshold=view.value("Gatekeeping", layout.gatekeeping_next("threshold")),
             )
         session, speakers = self._parties(self._secret)
@@ -320,13 +332,30 @@ def _unknown(present: list[Member], following: list[Member], verified: set[Membe
     return tuple(at for at, row in enumerate(following) if row not in known)
 
 
-def _present_keys(view: ChainView, master_key: bytes, share_keys: tuple[bytes, ...]) -> CommitteeKeys:
+def _check_one_block(view: ChainView, present: list[Member], following: list[Member]) -> None:
+    """Both lists and who of them is revoked are of the session's block (rule 2)."""
+    number = view.slot("Gatekeeping", layout.gatekeeping_session()).block_number
+    used = [layout.gatekeeping_revoked(row[1]) for row in (*present, *following)]
+    used += [layout.gatekeeping_member(at, name) for at in range(len(present)) for name in _FIELDS]
+    used += [layout.gatekeeping_next_member(at, name) for at in range(len(following)) for name in _FIELDS]
+    if any(view.slot("Gatekeeping", slot).block_number != number for slot in used):
+        raise EvidenceRefused("handover.blocks_differ", "the lists and the session were proven under different blocks")
+
+
+def _present_keys(
+    view: ChainView, present: list[Member], master_key: bytes, share_keys: tuple[bytes, ...]
+) -> CommitteeKeys:
+    """Keys of the present members that hold shares and stand."""
     recorded = view.digest("Gatekeeping", layout.gatekeeping_share_keys_hash())
-    if keccak256(b"".join(share_keys)) != recorded or keccak256(master_key) != view.digest(
-        "Gatekeeping", layout.gatekeeping_master_key_hash()
-    ):
+    master = view.digest("Gatekeeping", layout.gatekeeping_master_key_hash())
+    is_theirs = keccak256(b"".join(share_keys)) == recorded and keccak256(master_key) == master
+    if not is_theirs or len(share_keys) != len(present):
         raise EvidenceRefused("handover.foreign_keys", "the keys are not those of the present committee on the chain")
-    shares = tuple((at, check_public_key(key)) for at, key in enumerate(share_keys, start=1) if key != NO_SHARE)
+    shares = tuple(
+        (at, check_public_key(key))
+        for at, (row, key) in enumerate(zip(present, share_keys, strict=True), start=1)
+        if key != NO_SHARE and not is_revoked(view, row[1])
+    )
     threshold = view.value("Gatekeeping", layout.gatekeeping_threshold())
     return CommitteeKeys(threshold, check_public_key(master_key), shares)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.enclave.chain_view import ChainView
-from coprocessor.enclave.cluster_keys import proven_gatekeepers
 from coprocessor.enclave.network_policy import find_distrusted
+from coprocessor.enclave.proven_committee import proven_committee
 from coprocessor.keys.release import KeyRequest, answer_request, decode_request, encode_response, verify_request
 from coprocessor.keys.shares import KeyShare
 from coprocessor.keys.tickets import verify_ticket
@@ -140,5 +140,6 @@ class KeyReleases:
             )
         if ticket.digest in self._tickets:
             raise EvidenceRefused("ticket.used", "this ticket has served before")
-        threshold, gatekeepers = proven_gatekeepers(self._view)
-        verify_ticket(request.ticket, gatekeepers, threshold)
+        gatekeepers = proven_committee(self._view)
+        gatekeepers.check_as_of(ticket.block_number)
+        verify_ticket(request.ticket, gatekeepers.standing, gatekeepers.threshold)

@@ -68,8 +68,9 @@ class HandoverSecret:
         session: 32 bytes.
         entropy: 32 secret bytes, from which all that it says in this session follows.
         share: of the next committee, once there is an outcome.
-        present: keys of the committee that hands over.
-        signers, following: signing addresses of the present members and of the next ones, in order.
+        present: keys of the committee that hands over, without those of revoked members.
+        signers, following: signing addresses of the present members and of the next ones, in order; zero in
+            ``following`` for a revoked one.
         threshold: of the next committee.
     """
 

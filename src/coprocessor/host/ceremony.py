@@ -87,6 +87,7 @@ class KeptCeremony:
         is_done: the chain has recorded the outcome of the key ceremony.
         has_share: the blob holds a share of the recorded key.
         committee: number of the committee that the share belongs to; 0 before there is a key.
+        evidence: encoded ``Admit`` of this member as the genesis verified it, to be published; empty for others.
     """
 
     genesis: FirstCommittee | None
@@ -94,6 +95,7 @@ class KeptCeremony:
     is_done: bool = False
     has_share: bool = False
     committee: int = 0
+    evidence: bytes = b""
 
 
 class CeremonyFile:
@@ -113,7 +115,8 @@ class CeremonyFile:
                 raise ValueError(f"another format, {document['format']!r}")
             genesis = None if document["genesis"] is None else FirstCommittee.from_plain(document["genesis"])
             sealed, done, share = document["sealed"], document["is_done"], document["has_share"]
-            return KeptCeremony(genesis, from_hex(sealed), bool(done), bool(share), int(document["committee"]))
+            number, evidence = int(document["committee"]), from_hex(document["evidence"])
+            return KeptCeremony(genesis, from_hex(sealed), bool(done), bool(share), number, evidence)
         except (ValueError, KeyError, TypeError, CoprocessorError) as error:
             raise MalformedInput(
                 "gatekeeper.file",
@@ -131,6 +134,7 @@ class CeremonyFile:
             "is_done": kept.is_done,
             "has_share": kept.has_share,
             "committee": kept.committee,
+            "evidence": to_hex(kept.evidence),
         }
         text = json.dumps(document, indent=1) + "\n"
         self._disk.replace(PersistPoint.GATEKEEPER_SHARE, self._path, text.encode("ascii"))

@@ -12,6 +12,7 @@ import logging
 from dataclasses import astuple, dataclass, fields, replace
 
 from coprocessor.attestation.evidence import SIGNING_KEY, decode_evidence, encode_evidence
+from coprocessor.chain.committee import read_present
 from coprocessor.chain.node import Block
 from coprocessor.crypto.secp256k1 import recover_address
 from coprocessor.enclave import messages as m
@@ -34,7 +35,6 @@ RENEW_SECONDS = 2 * 86_400
 
 _WORKER_SIGNER, _WORKER_EXPIRES, _WORKER_REVOKED = 3, 10, 11
 _CLUSTER_EPOCH, _CLUSTER_FIRST_OPEN = 1, 8
-_MEMBER_SIGNER = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class Enrolment:
             await asyncio.sleep(self._around.options.poll_seconds)
 
     async def _standing_slots(self) -> dict[str, list[bytes]]:
-        members = await self._around.contract("Gatekeeping").read("member_count")
+        members = [member.signer for member in await read_present(self._around.contract("Gatekeeping"))]
         wanted: dict[str, list[bytes]] = {}
         standing = slots.worker_standing(self._around.cluster, self.worker, self.booted.signer)
         for part in (slots.committee(members), standing):
@@ -223,12 +223,12 @@ class Enrolment:
         return completed[-1]["master_key"], completed[-1]["share_keys"]
 
     async def _in_member_order(self, admission: Admission, signed: list[m.AdmissionSigned]) -> list[bytes]:
-        """The signatures as ``Registry.admit`` wants them; what is no member's is left out."""
+        """The signatures as ``Registry.admit`` wants them; what is no member's, or a revoked one's, is left out."""
         registry, gatekeeping = self._around.contract("Registry"), self._around.contract("Gatekeeping")
         digest = admission.digest(self._around.network.configuration.chain_id, registry.address)
         by_signer = {recover_address(digest, one.signature): one.signature for one in signed}
-        members = [await gatekeeping.read("members", at) for at in range(await gatekeeping.read("member_count"))]
-        return [by_signer[member[_MEMBER_SIGNER]] for member in members if member[_MEMBER_SIGNER] in by_signer]
+        members = [member.signer for member in await read_present(gatekeeping) if member.is_standing]
+        return [by_signer[signer] for signer in members if signer in by_signer]
 
     def _admission_request(self, attested: m.Attested) -> m.Admit:
         booted, checkpoint = self.booted, self._checkpoint

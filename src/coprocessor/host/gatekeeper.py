@@ -8,9 +8,9 @@
 | ``POST /v1/admit`` | ``Admit`` encoded | ``AdmissionSigned`` encoded |
 | ``POST /v1/ticket`` | ``GiveTicket`` encoded | ``TicketGiven`` encoded |
 | ``POST /v1/release`` | ``Release`` encoded | ``Released`` encoded |
-| ``POST /v1/handover`` | ``Candidates`` encoded | ``HandoverSigned`` encoded: it agrees to the announced committee |
 | ``POST /v1/hold`` | ``Hold`` encoded | JSON: this operator holds a cluster's checkpoint, and its signature |
 | ``GET /v1/checkpoint`` | ``digest``, ``piece`` if wanted | bytes: a held manifest, or a sealed piece of it |
+| ``POST /v1/handover`` | ``SignHandover`` encoded | ``HandoverSigned`` encoded: it agrees to the announced committee |
 | ``GET /v1/status`` | | how this gatekeeper is doing |
 
 Before it judges, the enclave gets the newest finalised headers, and before a release the proofs of the asking worker's
@@ -30,6 +30,7 @@ from aiohttp import web
 
 from coprocessor.attestation.evidence import decode_evidence
 from coprocessor.attestation.verify import verify_evidence
+from coprocessor.chain.committee import read_present
 from coprocessor.chain.deployment import GatekeeperMember, NetworkContracts
 from coprocessor.chain.node import Block, Node
 from coprocessor.chain.rpc import RpcClient
@@ -44,11 +45,12 @@ from coprocessor.host.enclave_process import EnclaveDied, EnclaveOptions, Enclav
 from coprocessor.host.feed import ChainFeed
 from coprocessor.host.folder import locked_folder
 from coprocessor.host.gatekeeper_options import GatekeeperOptions
-from coprocessor.host.handover import CANDIDATES, HandoverCourier
+from coprocessor.host.handover import HandoverCourier
 from coprocessor.host.holding import HOLD, Holder, HolderPlace
 from coprocessor.host.http import PeerClient, cbor_response, json_response, serve_http, taking
 from coprocessor.host.key_ceremony import CeremonyCourier, CeremonySurroundings
 from coprocessor.host.policy import prove_policy
+from coprocessor.host.presence import Presence
 from coprocessor.host.progress import Progress
 from coprocessor.host.trying import FreshEnclaveNeeded, Trying, until_first_ends
 from coprocessor.host.worker import run_until_signal
@@ -96,7 +98,8 @@ class GatekeeperHost:
         self._endpoint = ""
         self._ceremony: CeremonyCourier | None = None
         self._handover: HandoverCourier | None = None
-        self._candidates: dict[bytes, m.Admit] = {}
+        self._sender: TransactionSender | None = None
+        self._presence: Presence | None = None
         self._checkpoint: Block | None = None
         self._peers = PeerClient()
         self._held: tuple[Network, Holder] | None = None
@@ -113,9 +116,10 @@ class GatekeeperHost:
                 rpc = await stack.enter_async_context(RpcClient(self._options.rpc_url()))
                 stack.push_async_callback(self._peers.close)
                 self._node = Node(rpc)
+                self._sender = TransactionSender(self._node, self._options.operator)
                 host, port = self._options.listen
                 port = await stack.enter_async_context(serve_http(self._routes(), host, port))
-                self._endpoint = f"http://{host}:{port}"
+                self._endpoint = self._options.endpoint or f"http://{host}:{port}"
                 if on_ready is not None:
                     on_ready(self._endpoint)
                 await self._live_again()
@@ -160,10 +164,13 @@ class GatekeeperHost:
             await self._trying.until_done("boot", lambda: self._boot(enclave))
             self._enclave = enclave
             self._progress.clear("enclave")
-            await until_first_ends(self._work(enclave), self._watch(enclave))
+            await until_first_ends(
+                self._work(enclave),
+                self._trying.for_ever("presence", self._appear),
+                self._watch(enclave),
+            )
         finally:
-            if self._handover is not None:
-                self._candidates = self._handover.candidates
+            self._presence = None
             self._enclave = self._own = self._ceremony = self._handover = self._checkpoint = None
             await enclave.close()
 
@@ -179,8 +186,9 @@ class GatekeeperHost:
             await asyncio.sleep(min(self._options.poll_seconds, CEREMONY_SECONDS))
         self._own = None
         assert self._feed is not None
-        self._handover = HandoverCourier(self._ceremony_surroundings(), enclave, self._feed)
-        self._handover.candidates |= self._candidates
+        assert self._booted is not None
+        signer = Address(self._booted.signer)
+        self._handover = HandoverCourier(self._ceremony_surroundings(), enclave, self._feed, signer)
         self._progress.enter("running")
         await self._trying.for_ever("handover", self._handover.step)
 
@@ -188,6 +196,23 @@ class GatekeeperHost:
         """Whether the chain names the network, so that its genesis is over."""
         named: bytes = await self._contracts()["Gatekeeping"].read("genesis", tag="finalized")
         return named != ZERO_DIGEST
+
+    async def _appear(self) -> bool:
+        """This gatekeeper's own entries on the chain; whether it wrote one."""
+        if self._booted is None or self._feed is None or self._feed.head is None:
+            return False
+        if self._presence is None:
+            kept = self._file.load()
+            if kept is None:
+                return False
+            evidence = m.GATEKEEPER_REQUESTS.decode(kept.evidence) if kept.evidence else None
+            contract, signer = self._contracts()["Gatekeeping"], self._booted.signer
+            self._presence = Presence(self._sending(), contract, signer, self._endpoint, evidence)
+        return await self._presence.step(self._feed.head.number)
+
+    def _sending(self) -> TransactionSender:
+        assert self._sender is not None
+        return self._sender
 
     def _courier(self, enclave: EnclaveProcess, genesis: FirstCommittee) -> CeremonyCourier:
         if self._ceremony is None or self._ceremony.genesis != genesis:
@@ -199,9 +224,8 @@ class GatekeeperHost:
 
     def _ceremony_surroundings(self) -> CeremonySurroundings:
         assert self._node is not None
-        sender = TransactionSender(self._node, self._options.operator)
         contract = self._contracts()["Gatekeeping"]
-        return CeremonySurroundings(self._node, sender, contract, self._network.configuration, self._file)
+        return CeremonySurroundings(self._node, self._sending(), contract, self._network.configuration, self._file)
 
     async def _watch(self, enclave: EnclaveProcess) -> None:
         raise await enclave.wait_for_death()
@@ -254,10 +278,10 @@ class GatekeeperHost:
         return cbor_response(m.GATEKEEPER_REQUESTS.encode(self._own or await self._attest(enclave)))
 
     async def _on_handover(self, request: web.Request) -> web.Response:
-        candidates = CANDIDATES.decode(await request.read())
+        await _read(request, m.SignHandover)
         if self._handover is None:
             raise PeerUnreachable("gatekeeper.starting", "this gatekeeper is starting", next="try again in a moment")
-        return _answer(await self._handover.agree(candidates.admissions))
+        return _answer(await self._handover.agree())
 
     async def _on_genesis(self, request: web.Request) -> web.Response:
         message = await _read(request, m.Genesis)
@@ -285,8 +309,10 @@ class GatekeeperHost:
         genesis = FirstCommittee(compute_network_id(network), message.threshold, members, signed.signature)
         if genesis.network != signed.network:
             raise MalformedInput("genesis.network", "the enclave signed another network than this evidence makes")
+        assert self._booted is not None
+        own = next(member for member in message.members if member.signer == self._booted.signer)
         try:
-            self._file.save(KeptCeremony(genesis, signed.sealed))
+            self._file.save(KeptCeremony(genesis, signed.sealed, evidence=m.GATEKEEPER_REQUESTS.encode(own)))
         except DiskFailed:
             enclave.kill()  # nobody has heard of its signature yet; the next one makes another
             raise
@@ -312,8 +338,8 @@ class GatekeeperHost:
         head = await feed.advance()
         record = await self._contracts()["Registry"].read("workers", asked.worker, tag=head.number)
         standing = slots.worker_standing(asked.identity.cluster, asked.worker, record[_SIGNER])
-        members = await self._contracts()["Gatekeeping"].read("member_count", tag=head.number)
-        committee = slots.committee(members)
+        members = await read_present(self._contracts()["Gatekeeping"], head.number)
+        committee = slots.committee([member.signer for member in members])
         policy = slots.policy(slots.subjects(record), record[_SIGNER])["Registry"]
         wanted = {**standing, **committee, "Registry": [*standing["Registry"], *committee["Registry"], *policy]}
         await feed.prove(wanted, head.number)

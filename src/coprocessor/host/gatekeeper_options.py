@@ -24,6 +24,7 @@ class GatekeeperOptions:
         operator: owns the gatekeeper.
         data: folder of the sealed share and of the simulated platform.
         listen: host and port; port 0 picks a free one.
+        endpoint: URL under which others reach this gatekeeper; None for the address that it listens on.
         rpc: URL of a node; None takes what the network file hints at.
         platform: folder of the simulated platform; None keeps it in ``data``.
         allow_simulated: whether the enclave may run without TEE hardware.
@@ -35,6 +36,7 @@ class GatekeeperOptions:
     operator: PrivateKey
     data: Path
     listen: tuple[str, int] = ("127.0.0.1", 0)
+    endpoint: str | None = None
     rpc: str | None = None
     platform: Path | None = None
     allow_simulated: bool = True

@@ -7,7 +7,7 @@ threshold of them answers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import fields
 from typing import TypeVar
 
@@ -28,17 +28,16 @@ class Gatekeepers:
 
     Args:
         peers: HTTP.
-        urls: of the members' hosts.
+        find: the URLs of the members' hosts now; asked each time, since committees change.
     """
 
-    def __init__(self, peers: PeerClient, urls: Sequence[str]) -> None:
+    def __init__(self, peers: PeerClient, find: Callable[[], Awaitable[Sequence[str]]]) -> None:
         self._peers = peers
-        self._urls = tuple(url.rstrip("/") for url in urls)
+        self._find = find
 
-    @property
-    def urls(self) -> tuple[str, ...]:
-        """Of the members' hosts, without a slash at the end."""
-        return self._urls
+    async def urls(self) -> tuple[str, ...]:
+        """Of the members' hosts now, without a slash at the end."""
+        return tuple(url.rstrip("/") for url in await self._find())
 
     async def admit(self, request: m.Admit, threshold: int) -> list[m.AdmissionSigned]:
         """Signatures of ``threshold`` members over one and the same admission, in the order of their URLs."""
@@ -58,7 +57,8 @@ class Gatekeepers:
 
     async def release_all(self, request: bytes) -> list[m.Released]:
         """Sealed partial keys of every member that answers."""
-        answers, _ = await self._ask_all("/v1/release", m.Release(request), m.Released, lambda found: False)
+        urls = await self.urls()
+        answers, _ = await self._ask_all(urls, "/v1/release", m.Release(request), m.Released, lambda found: False)
         return [answers[at] for at in sorted(answers)]
 
     async def _gather(
@@ -81,19 +81,25 @@ class Gatekeepers:
                 groups.setdefault(statement(found[at]), []).append(at)
             return max(groups.values(), key=len, default=[])
 
-        answers, failures = await self._ask_all(path, message, kind, lambda found: len(largest(found)) >= wanted)
+        urls = await self.urls()
+        answers, failures = await self._ask_all(urls, path, message, kind, lambda found: len(largest(found)) >= wanted)
         chosen = largest(answers)[:wanted]
         if len(chosen) < wanted:
-            raise self._too_few(path, wanted, len(chosen), failures)
+            raise _too_few(urls, path, wanted, len(chosen), failures)
         return [answers[at] for at in chosen]
 
     async def _ask_all(
-        self, path: str, message: object, kind: type[R], is_enough: Callable[[dict[int, R]], bool]
+        self,
+        urls: Sequence[str],
+        path: str,
+        message: object,
+        kind: type[R],
+        is_enough: Callable[[dict[int, R]], bool],
     ) -> tuple[dict[int, R], dict[int, CoprocessorError]]:
         """Answers and failures by position, as soon as the answers are enough or everybody was heard."""
         answers: dict[int, R] = {}
         failures: dict[int, CoprocessorError] = {}
-        asked = {asyncio.ensure_future(self._ask(url + path, message, kind)): at for at, url in enumerate(self._urls)}
+        asked = {asyncio.ensure_future(self._ask(url + path, message, kind)): at for at, url in enumerate(urls)}
         waiting = set(asked)
         try:
             while waiting and not is_enough(answers):
@@ -119,22 +125,24 @@ class Gatekeepers:
             raise MalformedInput("gatekeeper.answer", f"{url} answered {type(reply).__name__}")
         return reply
 
-    def _too_few(
-        self, path: str, wanted: int, have: int, failures: dict[int, CoprocessorError]
-    ) -> CoprocessorError:
-        if not self._urls:
-            return PeerUnreachable(
-                "gatekeepers.none",
-                f"0 gatekeepers are known, {wanted} must answer",
-                next="name their URLs in the network file's hints",
-            )
-        refusals = {failure.code: failure for failure in failures.values() if failure.code != "peer.unreachable"}
-        if len(refusals) == 1 and have + sum(f.code in refusals for f in failures.values()) >= wanted:
-            return next(iter(refusals.values()))  # they answer, and agree in their refusal
-        reasons = "; ".join(f"{self._urls[at]}: {error.code}" for at, error in sorted(failures.items()))
+
+def _too_few(
+    urls: Sequence[str], path: str, wanted: int, have: int, failures: dict[int, CoprocessorError]
+) -> CoprocessorError:
+    if not urls:
         return PeerUnreachable(
-            "gatekeepers.too_few",
-            f"{have} of {len(self._urls)} gatekeepers gave what {path.rsplit('/', 1)[1]} asks for, {wanted} are needed",
-            reasons,
-            "nothing is lost: it goes on as soon as enough of them answer",
+            "gatekeepers.none",
+            f"0 gatekeepers are known, {wanted} must answer",
+            "none has said on the chain where it is reached",
+            "wait for them, or name their URLs in the network file's hints",
         )
+    refusals = {failure.code: failure for failure in failures.values() if failure.code != "peer.unreachable"}
+    if len(refusals) == 1 and have + sum(f.code in refusals for f in failures.values()) >= wanted:
+        return next(iter(refusals.values()))  # they answer, and agree in their refusal
+    reasons = "; ".join(f"{urls[at]}: {error.code}" for at, error in sorted(failures.items()))
+    return PeerUnreachable(
+        "gatekeepers.too_few",
+        f"{have} of {len(urls)} gatekeepers gave what {path.rsplit('/', 1)[1]} asks for, {wanted} are needed",
+        reasons,
+        "nothing is lost: it goes on as soon as enough of them answer",
+    )

@@ -1,5 +1,5 @@
-"""A gatekeeper host's part in handing the key over: it shows candidates' evidence to its enclave, carries what the
-enclave says to the chain, and sends the outcome (PROTOCOL 9.4, 9.5).
+"""A gatekeeper host's part in handing the key over: it shows its enclave what newcomers' evidence was, carries what the
+enclave says to the chain, and sends the outcome (PROTOCOL 9.4, 9.5). It also shows its enclave that it is revoked.
 
 It looks at the chain all the time; a handover begins once somebody has gathered the threshold of agreements
 (``POST /v1/handover``, ``host.succession``). What the enclave seals is durable before anything that follows from it
@@ -10,41 +10,26 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
 
+from coprocessor.chain.committee import ListedMember, read_announced, read_present
 from coprocessor.chain.errors import TransactionReverted
-from coprocessor.codec.records import RecordTable
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import SIGNATURE_LENGTH, recover_address
 from coprocessor.enclave import messages as m
 from coprocessor.host import slots
-from coprocessor.host.enclave_process import EnclaveProcess
+from coprocessor.host.enclave_process import EnclaveProcess, EnclaveRefused
+from coprocessor.host.evidence import read_evidence
 from coprocessor.host.feed import ChainFeed
-from coprocessor.host.http import MAX_BODY
 from coprocessor.host.key_ceremony import QUIET_SECONDS, SETTLED, TURN_SECONDS, CeremonySurroundings, read_entries
 from coprocessor.host.policy import prove_policy
 from coprocessor.keys.transcript import CLOSING, Phase
 from coprocessor.protocol.statements import MasterKeyRecord
 from coprocessor.values.errors import CoprocessorError, PeerUnreachable
-from coprocessor.values.identities import Digest, to_hex
+from coprocessor.values.identities import Address, Digest, to_hex
 
-__all__ = ["CANDIDATES", "Candidates", "HandoverCourier"]
+__all__ = ["HandoverCourier"]
 
 _log = logging.getLogger("coprocessor.host")
-
-_SIGNER = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """The members of the announced committee that are not present ones, with their evidence."""
-
-    admissions: tuple[m.Admit, ...]
-
-
-CANDIDATES = RecordTable((Candidates,), MAX_BODY)
-"""What ``POST /v1/handover`` takes."""
 
 
 class HandoverCourier:
@@ -53,26 +38,30 @@ class HandoverCourier:
     Args:
         around: the host's shared parts.
         enclave, feed: this gatekeeper's.
+        signer: 20 bytes, address of the enclave's signing key.
     """
 
-    def __init__(self, around: CeremonySurroundings, enclave: EnclaveProcess, feed: ChainFeed) -> None:
+    def __init__(
+        self, around: CeremonySurroundings, enclave: EnclaveProcess, feed: ChainFeed, signer: Address
+    ) -> None:
         self._around = around
         self._contract = around.contract
         self._enclave = enclave
         self._feed = feed
+        self._signer = signer
+        self._idle_at = -1
         self._said: set[tuple[bytes, int, int]] = set()
         self._phase: tuple[bytes, int] = (b"", -1)
         self._since = time.monotonic()
         self._nudged = 0.0
-        self.candidates: dict[bytes, m.Admit] = {}
-        """By signing address: evidence that the enclave shall be shown when a handover names it."""
 
-    async def agree(self, candidates: Iterable[m.Admit]) -> m.HandoverSigned:
+    async def agree(self) -> m.HandoverSigned:
         """The enclave's agreement to the announced committee. Raises EnclaveRefused where it does not agree."""
-        self.candidates |= {candidate.signer: candidate for candidate in candidates}
-        await self._prove()
-        for candidate in self.candidates.values():
-            await self._show_candidate(candidate)
+        number = await self._prove()
+        present = {member.row for member in await read_present(self._contract, number)}
+        for member in await read_announced(self._contract, number):
+            if member.row not in present:
+                await self._show(member, number)
         return await self._enclave.request(m.SignHandover(), m.HandoverSigned)
 
     async def step(self) -> bool:
@@ -83,10 +72,14 @@ class HandoverCourier:
             PeerUnreachable: ``handover.waiting``: others have to speak first.
         """
         head = await self._feed.advance()
+        if head.number == self._idle_at:
+            return False
         committee = await self._contract.read("committee", tag=head.number)
         kept = self._around.file.load()
         is_handover = await self._contract.read("is_handover", tag=head.number)
-        if kept is None or (committee == kept.committee and not is_handover):
+        ends = await self._contract.read("revoked", self._signer, tag=head.number) and kept and kept.has_share
+        if kept is None or (committee == kept.committee and not is_handover and not ends):
+            self._idle_at = head.number
             return False
         number = await self._prove()
         session = await self._contract.read("session", tag=number)
@@ -100,7 +93,7 @@ class HandoverCourier:
             _log.info("gatekeeper: committee %d, %s share", step.committee, "a" if step.has_share else "no")
             return False
         self._note(step)
-        if await self._show(step) or await self._post(step):
+        if await self._show_unknown(step, number) or await self._post(step):
             return True
         if step.phase == Phase.OUTCOME and step.share_keys:
             await self._end(step, entries, master_key, number)
@@ -117,8 +110,9 @@ class HandoverCourier:
         head = await self._feed.advance()
         read = self._contract.read
         session = await read("session", tag=head.number)
-        members, following = await read("member_count", tag=head.number), await read("next_count", tag=head.number)
-        await self._feed.prove(slots.handover(session, members, following), head.number)
+        present = [member.signer for member in await read_present(self._contract, head.number)]
+        following = [member.signer for member in await read_announced(self._contract, head.number)]
+        await self._feed.prove(slots.handover(session, present, following), head.number)
         return head.number
 
     async def _keys(self, last: int) -> tuple[bytes, tuple[bytes, ...]]:
@@ -134,20 +128,24 @@ class HandoverCourier:
             _log.info("gatekeeper: handover %s, phase %s", to_hex(step.session)[:10], name)
             self._phase, self._since = (step.session, step.phase), time.monotonic()
 
-    async def _show(self, step: m.HandoverStep) -> bool:
-        """Shows the enclave the evidence of newcomers that it asks for, where this host has it."""
-        shown = False
-        for at in step.unknown:
-            signer = (await self._contract.read("next_members", at))[_SIGNER]
-            candidate = self.candidates.get(signer)
-            if candidate is not None:
-                await self._show_candidate(candidate)
-                shown = True
-        return shown
+    async def _show_unknown(self, step: m.HandoverStep, number: int) -> bool:
+        """Shows the enclave the evidence of the newcomers that it asks for; whether it took any."""
+        if not step.unknown:
+            return False
+        announced = await read_announced(self._contract, number)
+        return any([await self._show(announced[at], number) for at in step.unknown])
 
-    async def _show_candidate(self, candidate: m.Admit) -> None:
-        await prove_policy(self._feed, candidate)
-        await self._enclave.request(m.VerifyCandidate(candidate), m.Ready)
+    async def _show(self, member: ListedMember, number: int) -> bool:
+        """Shows the enclave what was published for a newcomer, until it takes one; whether it did."""
+        for candidate in await read_evidence(self._contract, member, number):
+            try:
+                await prove_policy(self._feed, candidate)
+                await self._enclave.request(m.VerifyCandidate(candidate), m.Ready)
+            except EnclaveRefused as error:
+                _log.warning("gatekeeper: evidence of %s: %s", to_hex(member.signer), error.what)
+            else:
+                return True
+        return False
 
     async def _post(self, step: m.HandoverStep) -> bool:
         """Posts what was not said before; whether there was anything."""
@@ -165,36 +163,20 @@ class HandoverCourier:
     ) -> None:
         """Sends the outcome once enough have signed it, and nobody more will soon."""
         read = self._contract.read
-        present = await read("member_count", tag=number)
-        following = await read("next_count", tag=number)
+        present, following = await read_present(self._contract, number), await read_announced(self._contract, number)
         record = MasterKeyRecord(Digest(step.session), keccak256(master_key), keccak256(b"".join(step.share_keys)))
         chain_id = self._around.configuration.chain_id
         digest = record.digest(chain_id, self._contract.address)
-        old = await self._signatures(digest, entries, CLOSING, "members", 0, present)
-        new = await self._signatures(digest, entries, Phase.OUTCOME, "next_members", present, following)
+        old = _signatures(digest, entries, CLOSING, 0, present)
+        new = _signatures(digest, entries, Phase.OUTCOME, len(present), following)
         waited = time.monotonic() - self._since
         quiet = waited > QUIET_SECONDS
-        enough_old = await read("threshold", tag=number) if quiet else present
-        enough_new = await read("next_threshold", tag=number) if quiet else following
+        enough_old = await read("threshold", tag=number) if quiet else _standing(present)
+        enough_new = await read("next_threshold", tag=number) if quiet else _standing(following)
         if len(old) >= enough_old and len(new) >= enough_new:
-            turn = self._around.sender.address[-1] % (present + following)
-            if waited > turn * TURN_SECONDS / (present + following):
+            turns = len(present) + len(following)
+            if waited > self._around.sender.address[-1] % turns * TURN_SECONDS / turns:
                 await self._send("hand_over", master_key, list(step.share_keys), old, new)
-
-    async def _signatures(
-        self, digest: Digest, entries: tuple[m.TranscriptEntry, ...], kind: int, table: str, first: int, count: int
-    ) -> list[bytes]:
-        """Good signatures of one committee over the outcome, in member order."""
-        found: list[bytes] = []
-        said = {entry.member: entry.data for entry in entries if entry.kind == kind}
-        for at in range(count):
-            data = said.get(first + at, b"")[:SIGNATURE_LENGTH]
-            try:
-                if data and recover_address(digest, data) == (await self._contract.read(table, at))[_SIGNER]:
-                    found.append(data)
-            except CoprocessorError:
-                continue
-        return found
 
     async def _send(self, function: str, *arguments: object) -> None:
         """Sends a call; what somebody has done already is done."""
@@ -208,3 +190,27 @@ class HandoverCourier:
         now = time.monotonic()
         if now - self._since > QUIET_SECONDS:
             self._nudged = await self._around.nudge(self._nudged)
+
+
+def _standing(members: tuple[ListedMember, ...]) -> int:
+    return sum(member.is_standing for member in members)
+
+
+def _signatures(
+    digest: Digest,
+    entries: tuple[m.TranscriptEntry, ...],
+    kind: int,
+    first: int,
+    members: tuple[ListedMember, ...],
+) -> list[bytes]:
+    """Good signatures of one committee's standing members over the outcome, in member order."""
+    found: list[bytes] = []
+    said = {entry.member: entry.data for entry in entries if entry.kind == kind}
+    for at, member in enumerate(members, start=first):
+        data = said.get(at, b"")[:SIGNATURE_LENGTH]
+        try:
+            if data and member.is_standing and recover_address(digest, data) == member.signer:
+                found.append(data)
+        except CoprocessorError:
+            continue
+    return found

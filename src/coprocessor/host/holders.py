@@ -60,7 +60,7 @@ class Holders:
 
     async def endpoints(self) -> AsyncIterator[str]:
         """URLs of hosts that may hold checkpoints: gatekeepers first."""
-        for url in self._around.gatekeepers.urls:
+        for url in await self._around.gatekeepers.urls():
             yield url
         for outsider in await self._outsiders():
             yield outsider.endpoint
@@ -85,7 +85,7 @@ class Holders:
         )
         committee = await self._committee()
         found: dict[Address, Held] = {}
-        for url in self._around.gatekeepers.urls:
+        for url in await self._around.gatekeepers.urls():
             if len(found) >= wanted:
                 break
             signed = await self._ask(url, asked, boundary)

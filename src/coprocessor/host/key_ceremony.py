@@ -48,6 +48,7 @@ SETTLED = (
     "gatekeeping: session",
     "gatekeeping: open",
     "gatekeeping: no handover",
+    "gatekeeping: revoked",
 )
 """Reasons for which the contract refuses what somebody has done already."""
 

@@ -17,16 +17,18 @@ _WORKER_FIELDS = ("operator", "platform", "role", "signer", "sealing_key", "expi
 _SUBJECT_FIELDS = ("root", "measurement", "platform")
 
 
-def committee(members: int) -> Wanted:
-    """The gatekeepers: network, threshold, members' keys, hash of the master key."""
+def committee(signers: Sequence[bytes]) -> Wanted:
+    """The gatekeepers with these signing addresses (20 bytes each), in member order: network, threshold, members' keys,
+    who is revoked, hash of the master key."""
     slots = [
         layout.gatekeeping_genesis(),
         layout.gatekeeping_threshold(),
         layout.gatekeeping_member_count(),
         layout.gatekeeping_master_key_hash(),
     ]
-    for index in range(members):
+    for index in range(len(signers)):
         slots += [layout.gatekeeping_member(index, field) for field in ("operator", "signer", "sealing_key")]
+    slots += [layout.gatekeeping_revoked(signer) for signer in signers]
     return {"Gatekeeping": slots, "Registry": [layout.registry_configuration()]}
 
 
@@ -45,14 +47,15 @@ def ceremony(session: bytes) -> Wanted:
     return {"Gatekeeping": slots}
 
 
-def handover(session: bytes, members: int, following: int) -> Wanted:
-    """A handover: what a ceremony needs, and both committees in full."""
+def handover(session: bytes, members: Sequence[bytes], following: Sequence[bytes]) -> Wanted:
+    """A handover: what a ceremony needs, and both committees in full, by their signing addresses (20 bytes each)."""
     slots = [*ceremony(session)["Gatekeeping"], layout.gatekeeping_threshold(), layout.gatekeeping_member_count()]
     slots += [layout.gatekeeping_share_keys_hash(), layout.gatekeeping_is_handover()]
     slots += [layout.gatekeeping_next(name) for name in ("threshold", "count", "announced")]
-    for index in range(members):
+    slots += [layout.gatekeeping_revoked(signer) for signer in dict.fromkeys((*members, *following))]
+    for index in range(len(members)):
         slots += [layout.gatekeeping_member(index, name) for name in _MEMBER_FIELDS]
-    for index in range(following):
+    for index in range(len(following)):
         slots += [layout.gatekeeping_next_member(index, name) for name in _MEMBER_FIELDS]
     return {"Gatekeeping": slots}
 

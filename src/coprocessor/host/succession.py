@@ -1,5 +1,5 @@
-"""Beginning a handover of the key: the list on the chain, the candidates' evidence to every present member, and the
-threshold's agreements back to the chain (PROTOCOL 9.4).
+"""Beginning a handover of the key: the list and the newcomers' evidence on the chain, and the threshold's agreements
+(PROTOCOL 9.4).
 
 What follows is the gatekeepers' own (``host.handover``). Nothing here is believed by anybody: enclaves verify all
 evidence themselves, and the contract counts their signatures.
@@ -13,12 +13,13 @@ from typing import Any
 
 from coprocessor.attestation.evidence import decode_evidence
 from coprocessor.attestation.verify import verify_evidence
+from coprocessor.chain.committee import find_endpoints, read_present
 from coprocessor.chain.contract import Contract
 from coprocessor.chain.node import Node
 from coprocessor.chain.sender import TransactionSender
 from coprocessor.crypto.secp256k1 import recover_address
 from coprocessor.enclave import messages as m
-from coprocessor.host.handover import CANDIDATES, Candidates
+from coprocessor.host.evidence import encode_publication
 from coprocessor.host.http import PeerClient
 from coprocessor.protocol.statements import HandoverRecord
 from coprocessor.values.errors import CoprocessorError, PeerUnreachable
@@ -27,40 +28,36 @@ from coprocessor.values.network import NetworkConfiguration
 
 __all__ = ["announce_committee", "begin_handover"]
 
-_SIGNER = 1
-
 Row = tuple[Any, ...]
 
 
 async def announce_committee(
     peers: PeerClient, sender: TransactionSender, gatekeeping: Contract, following: Sequence[str], threshold: int
-) -> tuple[m.Admit, ...]:
-    """Announces the next committee; ``sender`` is the proposer's.
+) -> None:
+    """Announces the next committee and publishes its newcomers' evidence; ``sender`` is the proposer's.
 
     Args:
         following: URLs of its members' hosts, in member order; present members may stay.
         threshold: t of the next committee.
 
-    Returns:
-        Evidence of those who are no present members.
-
     Raises:
         PeerRefused, PeerUnreachable: a candidate does not answer.
         TransactionReverted: the contract refuses the list.
     """
-    present = {bytes(row[_SIGNER]): tuple(row) for row in await _members(gatekeeping)}
+    present = {member.signer: member.row for member in await read_present(gatekeeping) if member.is_standing}
     rows: list[Row] = []
-    candidates: list[m.Admit] = []
+    newcomers: list[m.Admit] = []
     for url in following:
         status = await peers.get_json(f"{url}/v1/status")
-        stays = present.get(from_hex(status["signer"], 20, "signer"))
+        stays: Row | None = present.get(Address(from_hex(status["signer"], 20, "signer")))
         if stays is None:
             own = await peers.get_record(f"{url}/v1/evidence", m.GATEKEEPER_REQUESTS)
-            candidates.append(own)
+            newcomers.append(own)
             stays = await _row(gatekeeping.node, own)
         rows.append(stays)
     await sender.send(gatekeeping.address, gatekeeping.encode("propose", threshold, rows))
-    return tuple(candidates)
+    for own in newcomers:
+        await sender.send(gatekeeping.address, encode_publication(gatekeeping, own))
 
 
 async def begin_handover(
@@ -68,20 +65,21 @@ async def begin_handover(
     sender: TransactionSender,
     gatekeeping: Contract,
     configuration: NetworkConfiguration,
-    gatekeepers: Sequence[str],
-    candidates: Sequence[m.Admit],
+    hints: Sequence[str] = (),
 ) -> None:
     """Gathers the agreements of present members and opens the handover; anybody may.
 
     Args:
-        gatekeepers: URLs of the present members' hosts.
-        candidates: evidence of the next members that are new.
+        hints: URLs of the present members' hosts, for those of which the chain says none.
 
     Raises:
         PeerUnreachable: ``handover.too_few``: fewer than the threshold agree; says why.
     """
-    message = Candidates(tuple(candidates))
-    asked = (peers.ask(f"{url}/v1/handover", message, CANDIDATES, m.GATEKEEPER_REPLIES) for url in gatekeepers)
+    gatekeepers = await find_endpoints(gatekeeping, hints)
+    asked = (
+        peers.ask(f"{url}/v1/handover", m.SignHandover(), m.GATEKEEPER_REQUESTS, m.GATEKEEPER_REPLIES)
+        for url in gatekeepers
+    )
     answers = await asyncio.gather(*asked, return_exceptions=True)
     session = Digest(await gatekeeping.read("next_session"))
     digest = HandoverRecord(session).digest(configuration.chain_id, gatekeeping.address)
@@ -96,7 +94,7 @@ async def begin_handover(
             raise answer
         else:
             reasons.append(f"{url}: agreed to something else")
-    members = [Address(row[_SIGNER]) for row in await _members(gatekeeping)]
+    members = [member.signer for member in await read_present(gatekeeping) if member.is_standing]
     signatures = [by_signer[signer] for signer in members if signer in by_signer]
     threshold = await gatekeeping.read("threshold")
     if len(signatures) < threshold:
@@ -107,10 +105,6 @@ async def begin_handover(
             "begin again when they do; the present committee serves meanwhile",
         )
     await sender.send(gatekeeping.address, gatekeeping.encode("begin_handover", signatures))
-
-
-async def _members(gatekeeping: Contract) -> list[Row]:
-    return [await gatekeeping.read("members", at) for at in range(await gatekeeping.read("member_count"))]
 
 
 async def _row(node: Node, own: m.Admit) -> Row:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coprocessor.chain.committee import find_endpoints
 from coprocessor.chain.contract import Contract
 from coprocessor.chain.deployment import NetworkContracts
 from coprocessor.chain.node import Node
@@ -21,7 +23,7 @@ from coprocessor.values.errors import CallerMisuse
 from coprocessor.values.identities import Address, ClusterId, NetworkId, from_hex
 from coprocessor.values.network import Network
 
-__all__ = ["Surroundings", "WorkerOptions", "cluster_id", "gatekeeper_urls", "rpc_url", "surroundings_of"]
+__all__ = ["Surroundings", "WorkerOptions", "cluster_id", "find_gatekeepers", "rpc_url", "surroundings_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class WorkerOptions:
         data: folder of cache and simulated platform.
         listen: host and port; port 0 picks a free one.
         endpoint: URL under which others reach this worker; None for the address that it listens on.
-        rpc, cluster, gatekeepers: None takes what the network file hints at.
+        rpc, cluster: None takes what the network file hints at.
+        gatekeepers: URLs; None takes what the chain says, and what the network file hints at where it says nothing.
         platform: folder of the simulated platform; None keeps it in ``data``.
         allow_simulated: whether the enclave may run without TEE hardware.
         interpreters: languages whose guests are made ready at the start.
@@ -117,12 +120,17 @@ def cluster_id(options: WorkerOptions, hints: dict[str, Any]) -> ClusterId:
     return ClusterId(from_hex(hints["cluster"], 32, "cluster"))
 
 
-def gatekeeper_urls(options: WorkerOptions, hints: dict[str, Any]) -> tuple[str, ...]:
-    """URLs of the gatekeepers' hosts, in member order."""
-    if options.gatekeepers is not None:
-        return options.gatekeepers
+def find_gatekeepers(
+    options: WorkerOptions, hints: dict[str, Any], gatekeeping: Contract
+) -> Callable[[], Awaitable[Sequence[str]]]:
+    """Tells the URLs of the gatekeepers' hosts now, in member order."""
     urls = hints.get("gatekeepers", [])
-    return tuple(url for url in urls if isinstance(url, str)) if isinstance(urls, list) else ()
+    hinted = [url for url in urls if isinstance(url, str)] if isinstance(urls, list) else []
+
+    async def find() -> Sequence[str]:
+        return await find_endpoints(gatekeeping, hinted) if options.gatekeepers is None else options.gatekeepers
+
+    return find
 
 
 def surroundings_of(
@@ -130,6 +138,7 @@ def surroundings_of(
 ) -> Surroundings:
     """Puts the parts together."""
     network, hints = options.parsed()
+    contracts = NetworkContracts.of(node, network.configuration)
     return Surroundings(
         options=options,
         network=network,
@@ -137,8 +146,8 @@ def surroundings_of(
         cluster=cluster_id(options, hints),
         node=node,
         sender=sender,
-        contracts=NetworkContracts.of(node, network.configuration),
-        gatekeepers=Gatekeepers(peers, gatekeeper_urls(options, hints)),
+        contracts=contracts,
+        gatekeepers=Gatekeepers(peers, find_gatekeepers(options, hints, contracts["Gatekeeping"])),
         peers=peers,
         store=store,
         progress=progress,

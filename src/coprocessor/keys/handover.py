@@ -3,7 +3,8 @@
 Rules (PROTOCOL 9.4, 9.5):
 
 1. Present members with shares deal them; next members receive. Present members come first in the order of speakers, so
-   whoever stays has two places and speaks for each.
+   whoever stays has two places and speaks for each. A revoked member has a place and no voice: it deals nothing, and
+   nothing is dealt to it (PROTOCOL 1.4).
 2. The next committee has proven itself when the threshold of its members have given partial signatures over the session
    that together are the group's own. They are made for this purpose alone: what a cluster's key comes from is never
    signed.
@@ -29,7 +30,7 @@ from coprocessor.keys.dealing import DkgSession
 from coprocessor.keys.shares import CommitteeKeys, KeyShare, lagrange_weights
 from coprocessor.keys.transcript import Speaker
 from coprocessor.values.errors import CoprocessorError
-from coprocessor.values.identities import Address, Digest, NetworkId
+from coprocessor.values.identities import ZERO_ADDRESS, Address, Digest, NetworkId
 
 __all__ = ["compute_speakers", "has_proven_itself", "make_session", "prove_share"]
 
@@ -58,12 +59,13 @@ def compute_speakers(present: CommitteeKeys, signers: Sequence[Address], followi
     """Everybody who may speak, by number (rule 1).
 
     Args:
-        present: who deals.
+        present: who deals; a revoked member's share is not among its shares.
         signers: addresses of the present members, in order.
-        following: of the next ones.
+        following: of the next ones; zero for one that is revoked.
     """
     old = [Speaker(signer, 0, at if present.share_key(at) else 0) for at, signer in enumerate(signers, start=1)]
-    return old + [Speaker(signer, at, 0) for at, signer in enumerate(following, start=1)]
+    places = enumerate(following, start=1)
+    return old + [Speaker(signer, 0 if signer == ZERO_ADDRESS else at, 0) for at, signer in places]
 
 
 def prove_share(share: KeyShare, session: DkgSession) -> BlsSignature:

@@ -37,6 +37,7 @@ __all__ = [
     "gatekeeping_next_member",
     "gatekeeping_opened",
     "gatekeeping_phase_blocks",
+    "gatekeeping_revoked",
     "gatekeeping_session",
     "gatekeeping_share_keys_hash",
     "gatekeeping_threshold",
@@ -83,6 +84,7 @@ VARIABLES: Final[dict[str, dict[str, int]]] = {
         "next_announced": 14,
         "next_members": 15,
         "is_handover": 16,
+        "revoked": 17,
     },
     "Registry": {
         "configuration": 0,
@@ -251,6 +253,11 @@ def gatekeeping_next_member(index: int, field: str) -> Digest:
 def gatekeeping_is_handover() -> Digest:
     """``Gatekeeping.is_handover``: 1 while the ceremony under way hands the key over."""
     return _variable("Gatekeeping", "is_handover")
+
+
+def gatekeeping_revoked(signer: bytes) -> Digest:
+    """``Gatekeeping.revoked[signer]`` (20 bytes): the block in which the guardian ended this member, or 0."""
+    return mapping_slot(_variable("Gatekeeping", "revoked"), signer)
 
 
 def registry_configuration() -> Digest:

@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     folder = Path(DEFAULT_NETWORK) / "gatekeeper"
     parser.add_argument("--data", type=Path, default=folder, help="folder; made if missing")
     parser.add_argument("--listen", metavar="ADDR", default="127.0.0.1:0", help="HOST:PORT to serve on; port 0 is any")
+    parser.add_argument("--endpoint", metavar="URL", help="under which others reach it (default: where it listens)")
     parser.add_argument("--platform", type=Path, metavar="DIR", help="folder of the simulated platform")
     parser.add_argument("--no-simulated", action="store_true", help="refuse to run without TEE hardware")
     add_network(parser)
@@ -40,6 +41,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         operator=load_key_file(arguments.operator),
         data=arguments.data,
         listen=parse_address(arguments.listen),
+        endpoint=arguments.endpoint,
         rpc=arguments.rpc,
         platform=arguments.platform,
         allow_simulated=not arguments.no_simulated,
