@@ -16,6 +16,7 @@ from coprocessor.audit.records import FALSE, NOTHING, Event, Record
 from coprocessor.audit.replay import JUDGES, PASSED_OVER, SUBJECTS, Replay, check_complete
 from coprocessor.chain.artifacts import load_artifact
 from coprocessor.enclave import gatekeeper, handover
+from coprocessor.protocol.upgrade_policy import UpgradePolicy
 from coprocessor.values.errors import EvidenceRefused
 from coprocessor.values.identities import Digest, WorkerId
 from coprocessor.values.network import CONTRACT_NAMES
@@ -32,8 +33,11 @@ def make() -> World:
     one, two, three = (world.admit(number) for number in range(3))
     world.join(cluster, one)
     world.join(cluster, two)
-    program = world.instantiate(cluster, b"program")
+    voters = sorted((key(500), key(501)), key=lambda one: one.address)
+    policy = UpgradePolicy.votes([one.address for one in voters], 2, 60)
+    program = world.instantiate(cluster, b"program", policy)
     world.input_key(cluster, program, [one, two])
+    world.upgrade(cluster, program, policy, voters)
     world.link(cluster)
     world.settle(cluster, len(world.heads[cluster]), [one, two])
     world.make_beacon()
@@ -205,6 +209,18 @@ FALSEHOODS: dict[str, tuple[str, Change | None, int, str, str]] = {
     "an unsigned input key": ("Programs.KeysPublished", None, 0, "audit.input_key", "admissions"),
     "an input key of one": ("Programs.KeysPublished", fewer, 0, "audit.too_few", "input keys"),
     "another program": ("Programs.Instantiated", say(program=OTHER), 0, "audit.program", "programs"),
+    "an upgrade that one voted for": ("Programs.Announced", sign(votes=[]), 0, "audit.too_few", "upgrades"),
+    "an upgrade under another policy": (
+        "Programs.Announced",
+        sign(policy=[1, 1, 0, []]),
+        0,
+        "audit.upgrade",
+        "upgrades",
+    ),
+    "an upgrade without delay": ("Programs.Announced", say(ready=0), 0, "audit.upgrade", "upgrades"),
+    "an upgrade to other code": ("Programs.Upgraded", say(code_hash=OTHER), 0, "audit.upgrade", "upgrades"),
+    "a hidden announcement": ("Programs.Announced", None, 0, "audit.upgrade", "upgrades"),
+    "an upgrade without a link": ("Programs.Upgraded", say(link=0), 0, "audit.upgrade", "upgrades"),
     "a settlement of one": ("Settlement.Settled", fewer, 0, "audit.too_few", "settlements"),
     "a settlement of one twice": ("Settlement.Settled", twice, 0, "audit.signature", "settlements"),
     "another root than signed": ("Settlement.Settled", say(new_root=OTHER), 0, "audit.receipt", "settlements"),

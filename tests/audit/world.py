@@ -38,11 +38,12 @@ from coprocessor.protocol.statements import (
     compute_members_hash,
 )
 from coprocessor.protocol.system import compute_program_id, compute_worker_id
+from coprocessor.protocol.upgrade_policy import EXECUTION_WINDOW, FROZEN, UpgradePolicy, upgrade_digest
 from coprocessor.values.identities import ClusterId, CodeHash, Digest, ProgramId, RuntimeId, StateRoot, WorkerId
 from coprocessor.values.network import CONTRACT_NAMES, Network
 from tests.enclave.committee import PHASE_BLOCKS, Committee
 from tests.enclave.cores import OPERATOR, attester
-from tests.support.fake_chain import CHAIN_ID, FakeChain, key
+from tests.support.fake_chain import CHAIN_ID, GENESIS_TIME, FakeChain, key
 
 __all__ = ["RUNTIME", "TestWorker", "World", "audit", "begin", "replay"]
 
@@ -368,15 +369,33 @@ class World:
             holders=[holder.address],
         )
 
-    def instantiate(self, cluster: ClusterId, name: bytes) -> ProgramId:
+    def instantiate(self, cluster: ClusterId, name: bytes, policy: UpgradePolicy = FROZEN) -> ProgramId:
         """A program."""
-        code, salt, policy, owner = CodeHash(keccak256(name)), keccak256(b"salt"), Digest(ZERO), key(8).address
-        program = compute_program_id(CHAIN_ID, self.address("Programs"), owner, code, cluster, salt, policy)
+        code, salt, owner = CodeHash(keccak256(name)), keccak256(b"salt"), key(8).address
+        program = compute_program_id(CHAIN_ID, self.address("Programs"), owner, code, cluster, salt, policy.digest())
         handle, self.handles[cluster] = self.handles[cluster], self.handles[cluster] + 1
         said = {"program": program, "cluster": cluster, "owner": owner, "code_hash": code, "handle": handle}
-        self.place("Programs.Instantiated", ("instantiate", {"salt": salt}), None, policy=policy, **said)
+        self.place("Programs.Instantiated", ("instantiate", {"salt": salt}), None, policy=policy.digest(), **said)
         self.link(cluster, LinkKind.INSTANTIATE, name, self.chain.number)
         return program
+
+    def upgrade(
+        self, cluster: ClusterId, program: ProgramId, policy: UpgradePolicy, voters: Sequence[PrivateKey]
+    ) -> None:
+        """Other code for a program: announced with votes, waited for, executed."""
+        code, announced = CodeHash(keccak256(b"new code")), self.chain.number + 1
+        ready = GENESIS_TIME + 12 * announced + policy.delay
+        digest = upgrade_digest(CHAIN_ID, self.address("Programs"), program, 0, code, 7)
+        call = {"policy": list(policy.fields), "votes": [one.sign(digest) for one in voters]}
+        said = {"program": program, "number": 0, "code_hash": code, "fuel_limit": 7}
+        expires = ready + EXECUTION_WINDOW
+        self.place("Programs.Announced", ("announce", call), None, ready=ready, expires=expires, **said)
+        while self.chain.timestamp < ready:
+            self.chain.mine()
+        link = len(self.heads[cluster])
+        self.link(cluster, LinkKind.UPGRADE, b"upgrade")
+        number = self.chain.number
+        self.place("Programs.Upgraded", None, number, program=program, number=1, code_hash=code, link=link)
 
     def input_key(self, cluster: ClusterId, program: ProgramId, by: Sequence[TestWorker]) -> None:
         """The present epoch's input key of a program."""

@@ -141,6 +141,9 @@ def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str
         "code": ["0x" + "11" * 32],
         "network action": ["verify"],
         "keys action": ["lineage"],
+        "drill action": ["break"],
+        "kind": ["worker"],
+        "name": ["0x11111111"],
     }
 
 

@@ -177,5 +177,16 @@ def _program(program: ProgramHistory) -> Iterator[_Row]:
     }
     for field, value in fields.items():
         yield "Programs", layout.program_field(program.program, field), value, f"the {field} of a program"
+    count = layout.program_upgrade_count(program.program)
+    yield "Programs", count, len(program.versions), "the number of upgrades"
+    for number, version in enumerate(program.versions, start=1):
+        slot = layout.program_upgrade(program.program, number, "code_hash")
+        yield "Programs", slot, version.code_hash, "the code of an upgrade"
+        yield (
+            "Programs",
+            layout.program_upgrade(program.program, number, "link"),
+            version.link,
+            "the link of an upgrade",
+        )
     for epoch, (key, _) in program.input_keys.items():
         yield "Programs", layout.input_key(program.program, epoch), key, "an input key"

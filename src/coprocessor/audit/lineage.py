@@ -23,6 +23,7 @@ __all__ = [
     "Holder",
     "KeyLeak",
     "ProgramLineage",
+    "VersionLineage",
     "compute_lineage",
 ]
 
@@ -101,6 +102,15 @@ class EpochLineage:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionLineage:
+    """Code that had the program's keys: its hash, the link from which on it ran, and when (seconds since 1970)."""
+
+    code_hash: Digest
+    link: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class KeyLeak:
     """What stays exposed if one key leaked: the key, what it opens, and what it does not."""
 
@@ -111,7 +121,8 @@ class KeyLeak:
 
 @dataclass(frozen=True, slots=True)
 class ProgramLineage:
-    """The whole lineage of a program's keys."""
+    """The whole lineage of a program's keys. ``versions`` are those after the first; ``waiting`` is an announced
+    upgrade (code hash, from when, until when it can take effect), or None."""
 
     network: NetworkId
     simulated: bool
@@ -124,6 +135,8 @@ class ProgramLineage:
     code_hash: Digest
     policy: Digest
     created: int
+    versions: tuple[VersionLineage, ...]
+    waiting: tuple[Digest, int, int] | None
     epochs: tuple[EpochLineage, ...]
     leaks: tuple[KeyLeak, ...]
 
@@ -153,6 +166,8 @@ def compute_lineage(state: AuditState, program: ProgramId) -> ProgramLineage:
         code_hash=found.code_hash,
         policy=found.policy,
         created=found.created.timestamp,
+        versions=tuple(VersionLineage(one.code_hash, one.link, one.block.timestamp) for one in found.versions),
+        waiting=found.waiting,
         epochs=epochs,
         leaks=tuple(_leaks(state, cluster, epochs)),
     )

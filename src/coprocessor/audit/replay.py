@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from coprocessor.audit import admissions, beacons, clusters, committees, settlements
+from coprocessor.audit import admissions, beacons, clusters, committees, settlements, upgrades
 from coprocessor.audit.records import FALSE, HOLDS, NOTHING, Event, Line, Record, falsehood
 from coprocessor.audit.state import AuditState, Block
 from coprocessor.headers.header import Header
@@ -62,6 +62,9 @@ JUDGES: Final[Mapping[str, tuple[str, Judge]]] = {
     "Clusters.EpochRaised": ("epochs", clusters.on_raised),
     "Clusters.EpochsClosed": ("boundaries", clusters.on_closed),
     "Programs.Instantiated": ("programs", settlements.on_instantiated),
+    "Programs.Announced": ("upgrades", upgrades.on_announced),
+    "Programs.Withdrawn": ("upgrades", upgrades.on_withdrawn),
+    "Programs.Upgraded": ("upgrades", upgrades.on_upgraded),
     "Programs.InputKeyPublished": ("input keys", settlements.on_input_key),
     "Programs.KeysPublished": ("input keys", settlements.on_keys_published),
     "Programs.InputKeyDisputed": ("input keys", settlements.on_disputed),
@@ -76,6 +79,7 @@ PASSED_OVER: Final[Mapping[str, str]] = {
     "Registry.EndpointSet": "a hint that its operator gives",
     "Programs.CodeChunk": "who runs code compares it with its hash; `phat code` does for people",
     "Programs.CodePublished": "as chunks",
+    "Programs.PolicyDisclosed": "a policy counts when code is announced under it",
     "Inbox.Requested": "the request is a link, which is replayed",
     "Settlement.Delivered": "follows from a settled output, by the pinned contract",
     "Fees.Deposited": "balances are between payers and the pinned contract",
@@ -102,6 +106,7 @@ SUBJECTS: Final[Mapping[str, str]] = {
     "epochs": "each begins with a link of its own",
     "boundaries": "settled state; quorum and outside holders signed",
     "programs": "id follows from owner, code and cluster",
+    "upgrades": "announced under the program's policy, after its delay",
     "input keys": "a quorum of the cluster signed",
     "settlements": "root, head, range and quorum of distinct operators",
     "storage": "slots equal what the record adds up to",

@@ -27,6 +27,7 @@ __all__ = [
     "Seat",
     "Session",
     "SettledRange",
+    "Version",
     "WorkerHistory",
 ]
 
@@ -234,9 +235,19 @@ class ClusterHistory:
         return self.epochs[number].start if number < len(self.epochs) else len(self.heads)
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A program's code after the first: its hash, the link at which it took effect, and the block of that."""
+
+    code_hash: Digest
+    link: int
+    block: Block
+
+
 @dataclass(slots=True)
 class ProgramHistory:
-    """A program: identity, when it came to be, and its recorded input keys by epoch with how many signed."""
+    """A program: identity, when it came to be, its recorded input keys by epoch with how many signed, its later code,
+    how many upgrades were announced, and the one that waits (code hash, from when, until when), or None."""
 
     program: ProgramId
     cluster: ClusterId
@@ -246,6 +257,9 @@ class ProgramHistory:
     policy: Digest
     created: Block
     input_keys: dict[int, tuple[bytes, int]] = field(default_factory=dict)
+    versions: list[Version] = field(default_factory=list)
+    announcements: int = 0
+    waiting: tuple[Digest, int, int] | None = None
 
 
 @dataclass(slots=True)

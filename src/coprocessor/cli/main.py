@@ -39,6 +39,7 @@ COMMANDS = (
     ("cluster", "list, show or create clusters"),
     ("network", "repeat everything that a network has ever shown, from the chain alone"),
     ("keys", "show where a program's keys come from and who could have had them"),
+    ("drill", "compute what a break exposes, and contain it"),
     ("epoch", "show a cluster's epochs, or give it new keys"),
     ("doctor", "look for what keeps this machine or network from working"),
 )

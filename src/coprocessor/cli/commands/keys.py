@@ -47,6 +47,11 @@ def _show(lineage: ProgramLineage, screen: Screen) -> None:
     screen.say(f"  cluster {to_hex(lineage.cluster)}, owner {to_hex(lineage.cluster_owner)}")
     screen.say(f"    program {to_hex(lineage.program)}")
     screen.say(f"      owner {to_hex(lineage.owner)}, code {_short(lineage.code_hash)}, since {_time(lineage.created)}")
+    for version in lineage.versions:
+        screen.say(f"      code {_short(version.code_hash)} from link {version.link}, {_time(version.since)}")
+    if lineage.waiting is not None:
+        code_hash, ready, expires = lineage.waiting
+        screen.say(f"      code {_short(code_hash)} announced: may take effect {_time(ready)} to {_time(expires)}")
     for epoch in lineage.epochs:
         _show_epoch(epoch, screen)
     screen.say("if one of these leaked")

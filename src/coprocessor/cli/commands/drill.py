@@ -1,0 +1,147 @@
+"""Computes what a break exposes, from the verified chain: a worker (its id, signing key or operator), a gatekeeper (its
+number, signing key or operator), a vendor (a name such as intel, or its root), or a platform (its digest). Names may be
+cut short. Nothing is changed, unless --contain is given: then the guardian's key ends the broken enclaves, gives their
+clusters other keys and renews the committee's shares, and the command waits until nothing that is written from then on
+is exposed. Development networks have the guardian's key; elsewhere give it with --key."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from dataclasses import asdict
+
+from coprocessor.audit.damage import ClusterDamage, Damage, compute_damage
+from coprocessor.audit.exposure import compute_exposure
+from coprocessor.audit.names import KINDS, Subject, find_subject
+from coprocessor.audit.state import AuditState
+from coprocessor.cli.options import add_network, network_of, seconds
+from coprocessor.cli.screen import Screen
+from coprocessor.cli.ticker import Ticker
+from coprocessor.client.audit import replay_network
+from coprocessor.client.containment import Containment, contain, guardian_key
+from coprocessor.client.keys import choose_key
+from coprocessor.client.session import open_session
+from coprocessor.client.target import Target, load_target
+from coprocessor.values.identities import to_hex
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describes the command line."""
+    parser.add_argument("action", choices=("break",), help="what to do")
+    parser.add_argument("kind", choices=KINDS, help="what breaks")
+    parser.add_argument("name", metavar="NAME", help="which")
+    parser.add_argument("--contain", action="store_true", help="contain it, with the guardian's key")
+    parser.add_argument(
+        "--wait", type=seconds, default=120.0, metavar="SECONDS", help="how long to wait until it is contained (120)"
+    )
+    parser.add_argument("--key", metavar="FILE", help="the guardian's key: a file with 64 hexadecimal digits")
+    add_network(parser)
+
+
+def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    """Computes, and contains where that is asked for."""
+    return asyncio.run(_run(arguments, screen))
+
+
+async def _run(arguments: argparse.Namespace, screen: Screen) -> int:
+    target = load_target(network_of(arguments))
+    state = await replay_network(target, arguments.rpc, Ticker(screen, "verifying"))
+    subject = find_subject(state, arguments.kind, arguments.name)
+    damage = compute_damage(state, subject)
+    _show(subject, damage, screen)
+    contained = await _contain(arguments, target, state, subject, screen) if arguments.contain else None
+    screen.warn_simulated(damage.simulated)
+    screen.finish({**_fields(subject, damage), "contained": None if contained is None else asdict(contained)})
+    return 0
+
+
+async def _contain(
+    arguments: argparse.Namespace, target: Target, state: AuditState, subject: Subject, screen: Screen
+) -> Containment:
+    given = None if arguments.key is None else choose_key(arguments.key, target.network)
+    session = await open_session(target, arguments.rpc)
+    try:
+        key = await guardian_key(session, given)
+        exposure = compute_exposure(state, subject.broken)
+        ticker = Ticker(screen, "containing")
+        done = await contain(session, state, subject, exposure, key, arguments.wait, ticker)
+    finally:
+        await session.close()
+    for sent in done.transactions:
+        screen.say(f"done: {sent}")
+    for cluster in done.clusters:
+        screen.say(
+            f"cluster {to_hex(cluster.cluster)} writes under epoch {cluster.epoch}, after {cluster.seconds:.1f} s"
+        )
+    if done.committee:
+        screen.say(f"committee {done.committee} holds the key; the broken shares are worth nothing with its shares")
+    screen.say(f"CONTAINED in {done.seconds:.1f} s: what is written from now on stays closed to it")
+    after = compute_damage(await replay_network(target, arguments.rpc), subject)
+    for line in after.for_ever:
+        screen.say(f"  exposed for ever: {line}")
+    return done
+
+
+def _show(subject: Subject, damage: Damage, screen: Screen) -> None:
+    broken = subject.broken
+    screen.say(f"if {subject.kind} {subject.name} is broken, as of block {damage.block}:")
+    screen.say(f"  broken: {len(broken.workers)} worker(s), {len(broken.gatekeepers)} gatekeeper(s)")
+    if subject.assumed:
+        screen.say(
+            f"  {len(subject.assumed)} gatekeeper(s) counted in because the chain says nothing of their hardware"
+        )
+    if damage.is_nothing:
+        screen.say("  NOTHING IS EXPOSED")
+    if damage.master:
+        screen.say("  EXPOSED: the master key, and with it every key of every cluster")
+    for cluster in damage.clusters:
+        _show_cluster(cluster, screen)
+    for committee in damage.committees:
+        state = "in office" if committee.is_present else "former"
+        screen.say(
+            f"  committee {committee.number} ({state}): {committee.broken} of its shares; {committee.threshold} make "
+            f"the master key, {committee.missing} missing"
+        )
+    for line in damage.not_exposed:
+        screen.say(f"  not exposed: {line}")
+
+
+def _show_cluster(cluster: ClusterDamage, screen: Screen) -> None:
+    screen.say(f"  EXPOSED: cluster {to_hex(cluster.cluster)}")
+    for epoch in cluster.epochs:
+        state = "open" if epoch.is_open else "closed"
+        screen.say(f"    epoch {epoch.epoch} ({state}), since {_time(epoch.since)}")
+    for epoch in cluster.earlier:
+        screen.say(f"    epoch {epoch.epoch} (closed), only if the break is older than its closing")
+    screen.say(f"    inputs: {cluster.items} in {cluster.links} links, {cluster.size} sealed bytes; state and outputs")
+    for program in cluster.programs:
+        screen.say(f"    program {to_hex(program)}")
+    if cluster.is_quorum:
+        screen.say("    and they are a quorum: they can settle what never happened")
+
+
+def _fields(subject: Subject, damage: Damage) -> dict[str, object]:
+    return {
+        "ok": True,
+        "kind": subject.kind,
+        "name": subject.name,
+        "workers": sorted(subject.broken.workers),
+        "gatekeepers": sorted(subject.broken.gatekeepers),
+        "assumed": list(subject.assumed),
+        "block": damage.block,
+        "nothing_exposed": damage.is_nothing,
+        "master": damage.master,
+        "master_earlier": damage.master_earlier,
+        "clusters": [asdict(cluster) for cluster in damage.clusters],
+        "committees": [{**asdict(one), "missing": one.missing} for one in damage.committees],
+        "not_exposed": list(damage.not_exposed),
+        "for_ever": list(damage.for_ever),
+        "simulated": damage.simulated,
+    }
+
+
+def _time(when: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(when))
