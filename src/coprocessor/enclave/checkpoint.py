@@ -219,7 +219,11 @@ def _place(at: int, total: int) -> bytes:
 
 
 def _to_plain(snapshot: Snapshot) -> list[Any]:
-    encoded = [b"" if kept.package is None else encode_package(kept.package) for kept in snapshot.programs]
+    packages: dict[CodeHash, bytes] = {}  # many programs run one code, which is packed once
+    for kept in snapshot.programs:
+        if kept.package is not None and kept.code_hash not in packages:
+            packages[kept.code_hash] = encode_package(kept.package)
+    encoded = [b"" if kept.package is None else packages[kept.code_hash] for kept in snapshot.programs]
     distinct = {package: at for at, package in enumerate(dict.fromkeys(filter(None, encoded)))}
     programs = []
     for kept, package in zip(snapshot.programs, encoded, strict=True):
