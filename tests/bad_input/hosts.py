@@ -164,6 +164,16 @@ class StillFeed:
         return None
 
 
+class StillBeacon:
+    """A courier of the beacon whose chain stands still: the enclave is asked."""
+
+    def __init__(self, enclave: CoreEnclave) -> None:
+        self._enclave = enclave
+
+    async def sign(self, height: int) -> Any:
+        return await self._enclave.request(m.SignBeacon(height), m.BeaconSigned)
+
+
 @asynccontextmanager
 async def served_gatekeeper(scene: Scene, folder: Path) -> AsyncIterator[Hosts]:
     """A gatekeeper whose genesis is over."""
@@ -172,6 +182,7 @@ async def served_gatekeeper(scene: Scene, folder: Path) -> AsyncIterator[Hosts]:
     host._network = network_from_json(scene.stage.chain.network_json())[0]
     host._enclave = CoreEnclave(scene.stage.gatekeeper)  # type: ignore[assignment]
     host._feed = StillFeed(scene)  # type: ignore[assignment]
+    host._beacon = StillBeacon(host._enclave)  # type: ignore[assignment,arg-type]
     host._contracts = FakeContracts  # type: ignore[assignment,method-assign]
     keep_checkpoint(folder)
     async with AsyncExitStack() as stack:

@@ -156,6 +156,7 @@ RECORDS: dict[str, str] = {
     "POST /v1/admit": "Admit",
     "POST /v1/ticket": "GiveTicket",
     "POST /v1/release": "Release",
+    "POST /v1/beacon": "SignBeacon",
     "POST /v1/receipt": "MakeReceipt",
     "POST /v1/hold": "Hold",
     "POST /v1/keys": "SignKeys",

@@ -148,7 +148,8 @@ def is_plausible(message: Any) -> bool:
         message,
         m.GetStatus | m.RequestTicket | m.GiveTicket | m.Headers | m.ChainProof | m.Links | m.Code | m.PrepareGuest
         | m.Query | m.MakeReceipt | m.SignKeys | m.Admit | m.Release | m.Ceremony | m.RestorePiece
-        | m.SealKeys | m.VerifyCandidate | m.GetCustody | m.MakeOffers | m.ShareKept | m.ConfirmPad | m.CountReceipts,
+        | m.SealKeys | m.VerifyCandidate | m.GetCustody | m.MakeOffers | m.ShareKept | m.ConfirmPad | m.CountReceipts
+        | m.BeaconCeremony | m.SignBeacon,
     )  # fmt: skip
 
 

@@ -7,12 +7,13 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.contracts.evm import KeptConnection
 from tests.e2e.conftest import COUNTER, fund
 from tests.support.live import (
     LiveNetwork,
@@ -89,6 +90,22 @@ def status_of(url: str) -> dict[str, Any]:
         return {}
 
 
+def beacon(gatekeepers: Gatekeepers) -> dict[str, Any]:
+    """As ``phat beacon`` shows it."""
+    return phat("beacon", "--network", str(gatekeepers.network.folder))
+
+
+def next_value(gatekeepers: Gatekeepers) -> dict[str, Any]:
+    """Mines up to a window's first block; its value."""
+    state = beacon(gatekeepers)
+    height = (state["block"] // state["window"] + 1) * state["window"]
+    with closing(KeptConnection(gatekeepers.network.hints["rpc"])) as node:
+        node.call("anvil_mine", hex(height - state["block"]))
+    wait_until(lambda: beacon(gatekeepers)["values"][:1] and beacon(gatekeepers)["values"][0]["height"] >= height)
+    found: dict[str, Any] = beacon(gatekeepers)["values"][0]
+    return found
+
+
 def test_two_of_five_may_die_unnoticed_and_three_stop_nothing_that_runs(
     gatekeepers: Gatekeepers, tmp_path: Path
 ) -> None:
@@ -98,8 +115,12 @@ def test_two_of_five_may_die_unnoticed_and_three_stop_nothing_that_runs(
     assert shares == [True] * 5
     program = str(phat("deploy", str(COUNTER), "--arg", "start=5", *where)["program"])
 
+    wait_until(lambda: beacon(gatekeepers)["committee"] == 1)  # the beacon's key comes in the background
+
     gatekeepers.kill(1, 3)
     assert gatekeepers.answering() == 3
+    value = next_value(gatekeepers)
+    assert (value["source"], value["committee"], value["verified"]) == ("beacon", 1, True)
     assert phat("call", program, "add", "1", *where)["result"] == 6
     assert phat("query", program, "get", *where)["result"] == 6
     with newcomer(gatekeepers, tmp_path, 1) as url:

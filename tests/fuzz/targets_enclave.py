@@ -81,6 +81,8 @@ class Scene:
             m.SignHandover(),
             m.Handover(bytes(96), (bytes(96),), (m.TranscriptEntry(0, 1, 1, b"message"),)),
             m.GiveTicket(bytes(32), 0),
+            m.BeaconCeremony((m.TranscriptEntry(0, 1, 1, b"message"),)),
+            m.SignBeacon(64),
             m.Release(self.worker.request()),
             m.GetStatus(),
             m.AttestMemory(),

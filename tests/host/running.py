@@ -130,6 +130,17 @@ class RunningHosts:
         self.gatekeepers.append(url)
         return url
 
+    async def stop_gatekeeper(self, at: int) -> None:
+        """Ends the host of a committee's member, as it ends itself."""
+        self.tasks[at].cancel()
+        await asyncio.gather(self.tasks[at], return_exceptions=True)
+
+    async def restart_gatekeeper(self, at: int) -> None:
+        """The same member's host again, from its folder, elsewhere."""
+        text, folder = network_to_json(self.network, {"rpc": self.rpc_url}), self.folder / f"gatekeeper-{at}"
+        host = GatekeeperHost(GatekeeperOptions(text, development_keys()[GATEKEEPER - at], folder, poll_seconds=0.05))
+        self.gatekeepers[at], self.tasks[at] = await self._start(host)
+
     async def begin(self, workers: int, quorum: int) -> None:
         """A network with one gatekeeper: cluster, workers."""
         await self.begin_gatekeepers()

@@ -161,7 +161,7 @@ def test_records(name: str, record: type) -> None:
 
 WIRE = (messages.MakeReceipt, messages.SignedReceipt, messages.Admit, messages.AdmissionSigned, messages.Genesis,
         messages.SignKeys, messages.KeysSigned, messages.GiveTicket, messages.TicketGiven, Hold,
-        messages.Release, messages.Released)
+        messages.Release, messages.Released, messages.SignBeacon, messages.BeaconSigned)
 
 
 def test_records_over_http() -> None:

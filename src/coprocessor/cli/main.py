@@ -41,6 +41,7 @@ COMMANDS = (
     ("keys", "show where a program's keys come from and who could have had them"),
     ("drill", "compute what a break exposes, and contain it"),
     ("epoch", "show a cluster's epochs, or give it new keys"),
+    ("beacon", "show the newest values of public randomness, each verified"),
     ("doctor", "look for what keeps this machine or network from working"),
 )
 """Every command with its line of help, in the order in which people meet them."""

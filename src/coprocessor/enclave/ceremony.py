@@ -39,6 +39,7 @@ __all__ = [
     "MAX_ATTEMPTS",
     "CeremonyView",
     "KeyCeremony",
+    "check_replay",
     "checked_members",
     "outcome_record",
     "proven_transcript",
@@ -100,13 +101,20 @@ class KeyCeremony:
         """
         self._check_session(view, Digest(view.digest("Gatekeeping", layout.gatekeeping_session())))
         identifier, opened, now = proven_transcript(view, entries)
+        phase_blocks = view.value("Gatekeeping", layout.gatekeeping_phase_blocks())
+        return self.follow(identifier, entries, opened, phase_blocks, now)
+
+    def follow(
+        self, identifier: Digest, entries: tuple[Entry, ...], opened: int, phase_blocks: int, now: int
+    ) -> CeremonyView:
+        """``look`` for a session that the caller has proven; arguments as ``keys.transcript.read_transcript``."""
         session = self._session(identifier)
         read = read_transcript(
             session,
             [Speaker(signer, at, at) for at, signer in enumerate(self.secret.signers, start=1)],
             entries,
             opened=opened,
-            phase_blocks=view.value("Gatekeeping", layout.gatekeeping_phase_blocks()),
+            phase_blocks=phase_blocks,
             now=now,
         )
         if read.phase == Phase.OUTCOME:
@@ -178,15 +186,20 @@ def proven_transcript(view: ChainView, entries: tuple[Entry, ...]) -> tuple[Dige
     opened = view.slot("Gatekeeping", layout.gatekeeping_opened())
     if len({slot.block_number for slot in (count, head, opened, session)}) != 1:
         raise EvidenceRefused("ceremony.blocks_differ", "the ceremony's slots were proven under different blocks")
-    replayed = compute_transcript_head(identifier, entries)
-    if len(entries) != count.value or replayed != head.value.to_bytes(32, "big"):
+    check_replay(identifier, entries, count.value, head.value)
+    return identifier, opened.value, head.block_number
+
+
+def check_replay(session: Digest, entries: tuple[Entry, ...], count: int, head: int) -> None:
+    """Raises EvidenceRefused unless the messages are those of the proven count and head (rule 2)."""
+    replayed = compute_transcript_head(session, entries)
+    if len(entries) != count or replayed != head.to_bytes(32, "big"):
         raise EvidenceRefused(
             "ceremony.transcript",
             f"{len(entries)} messages do not replay to the transcript head that the chain proves",
-            f"the chain has {count.value}; the node forged, dropped or reordered one",
+            f"the chain has {count}; the node forged, dropped or reordered one",
             "ask another node for the logs",
         )
-    return identifier, opened.value, head.block_number
 
 
 def share_keys_of(committee: CommitteeKeys, members: int) -> tuple[bytes, ...]:

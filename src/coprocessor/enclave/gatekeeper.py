@@ -8,7 +8,8 @@ Rules enforced:
 3. tickets: over a recent finalised block of this enclave's chain and the asker's nonce (PROTOCOL 2.4);
 4. nothing of this once its own revocation is proven (PROTOCOL 1.4);
 5. release: of each epoch that has begun and is not closed, only to a current, unrevoked, unexpired member, against a
-   fresh ticket that serves once, sealed to its admitted key, one release to each admission (PROTOCOL 8.2).
+   fresh ticket that serves once, sealed to its admitted key, one release to each admission (PROTOCOL 8.2);
+6. the beacon: ``enclave.beacon`` (PROTOCOL 10).
 
 What lies on the host's disk is sealed to platform and measurement, and the share in it is wrapped under a pad of the
 other gatekeepers' memories as well, so that a restart goes on and hoarded disks do not add up (PROTOCOL 9.5).
@@ -24,6 +25,7 @@ from coprocessor.attestation.evidence import decode_evidence
 from coprocessor.attestation.report_data import ReportClaims
 from coprocessor.attestation.verdict import Verdict
 from coprocessor.enclave import messages as m
+from coprocessor.enclave.beacon import BeaconDuty
 from coprocessor.enclave.booting import introduce, read_network
 from coprocessor.enclave.chain_view import ChainView
 from coprocessor.enclave.custody import KeyCustody
@@ -32,7 +34,7 @@ from coprocessor.enclave.network_policy import NetworkPolicy
 from coprocessor.headers.header import Header
 from coprocessor.keys.tickets import SignedTicket, Ticket, encode_signed_ticket, sign_ticket
 from coprocessor.protocol.genesis import compute_configuration_hash
-from coprocessor.protocol.statements import ROLE_GATEKEEPER, ROLE_WORKER, Admission
+from coprocessor.protocol.statements import ROLE_GATEKEEPER, ROLE_WORKER, Admission, BeaconKeyRecord
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRefused, MalformedInput
 from coprocessor.values.identities import Address, Digest, checked_address, checked_digest
 from coprocessor.values.network import Network
@@ -123,6 +125,7 @@ class _Gatekeeper:
         self.custody = KeyCustody(
             network.configuration, self.view, self._judge, around.entropy, around.seal_key, network, sealed
         )
+        self._duty: BeaconDuty | None = None
         self._handlers: dict[type, Callable[[Any], Any]] = {
             m.Headers: self._on_headers,
             m.ChainProof: self._on_proof,
@@ -143,6 +146,8 @@ class _Gatekeeper:
             m.ConfirmPad: self.custody.rest.forget,
             m.GivePiece: lambda message: self.custody.rest.give(self.keys, message),
             m.TakePieces: self.custody.take_pieces,
+            m.BeaconCeremony: lambda message: self._beacon().look(message),
+            m.SignBeacon: lambda message: self._beacon().sign(message),
             m.Release: lambda message: m.Released(self.custody.releases.release(message.request)),
         }
 
@@ -233,6 +238,19 @@ class _Gatekeeper:
         if of_memory:
             return self._policy.judge_member(evidence, report_data)
         return self._policy.judge(evidence, report_data, claims.operator, claims.signer)
+
+    def _beacon(self) -> BeaconDuty:
+        self.custody.check_standing()
+        network = self.custody.network
+        if network is None:
+            raise CallerMisuse("gatekeeper.no_network", "there is no network before genesis")
+        if self._duty is None:
+            self._duty = BeaconDuty(network, self._insecure, self.view, self.keys, self._sign_for_beacon)
+        return self._duty
+
+    def _sign_for_beacon(self, record: BeaconKeyRecord) -> bytes:
+        beacon = self._configuration.contract("Beacon").address
+        return self.keys.signing.sign(record.digest(self._configuration.chain_id, beacon))
 
     def _on_ticket(self, message: m.GiveTicket) -> m.TicketGiven:
         self.custody.check_standing()

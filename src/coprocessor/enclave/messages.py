@@ -25,6 +25,9 @@ __all__ = [
     "Attest",
     "AttestMemory",
     "Attested",
+    "BeaconCeremony",
+    "BeaconSigned",
+    "BeaconStep",
     "BootGatekeeper",
     "BootWorker",
     "Booted",
@@ -89,6 +92,7 @@ __all__ = [
     "SealKeys",
     "Sealed",
     "ShareKept",
+    "SignBeacon",
     "SignHandover",
     "SignKeys",
     "SignedReceipt",
@@ -656,6 +660,20 @@ class GiveTicket:
 
 
 @dataclass(frozen=True, slots=True)
+class BeaconCeremony:
+    """All messages of the beacon's key ceremony up to the block under which its slots were proven (PROTOCOL 10)."""
+
+    entries: tuple[TranscriptEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignBeacon:
+    """Sign the beacon's value of a height (PROTOCOL 10)."""
+
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """A worker's release request (``ReleaseRequested``); the proofs of its membership came before as ``ChainProof``."""
 
@@ -920,6 +938,50 @@ class TicketGiven:
 
 
 @dataclass(frozen=True, slots=True)
+class BeaconStep:
+    """How the beacon's key ceremony stands for this member.
+
+    Args:
+        session: 32 bytes.
+        phase: 1 announce, 2 reveal, 3 complain, 4 outcome.
+        message: what the host shall post now under the kind ``phase``; may be empty.
+        beacon_key: 96 bytes, and
+        share_keys: 96 bytes each in member order, once there is an outcome.
+        signature: this member's over the ``BeaconKeyRecord``; empty where it got no share.
+        done: the chain has recorded the outcome.
+        has_share: this member holds a share of it.
+        failure: code of the reason why this attempt has no outcome, or empty.
+    """
+
+    session: bytes
+    phase: int
+    message: bytes
+    beacon_key: bytes
+    share_keys: tuple[bytes, ...]
+    signature: bytes
+    done: bool
+    has_share: bool
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class BeaconSigned:
+    """A member's part of a beacon's value.
+
+    Args:
+        height: whose.
+        committee: number of the committee whose key serves that height.
+        index: of the member in it, from 1.
+        signature: 48 bytes.
+    """
+
+    height: int
+    committee: int
+    index: int
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Released:
     """A partial signature sealed to the worker's enclave."""
 
@@ -983,6 +1045,8 @@ GATEKEEPER_REQUESTS = RecordTable(
         Handover,
         Admit,
         GiveTicket,
+        BeaconCeremony,
+        SignBeacon,
         Release,
         AttestMemory,
         GetCustody,
@@ -1006,6 +1070,8 @@ GATEKEEPER_REPLIES = RecordTable(
         HandoverStep,
         AdmissionSigned,
         TicketGiven,
+        BeaconStep,
+        BeaconSigned,
         Released,
         Custody,
         Offers,

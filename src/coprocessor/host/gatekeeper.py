@@ -8,6 +8,7 @@
 | ``POST /v1/admit`` | ``Admit`` encoded | ``AdmissionSigned`` encoded |
 | ``POST /v1/ticket`` | ``GiveTicket`` encoded | ``TicketGiven`` encoded |
 | ``POST /v1/release`` | ``Release`` encoded | ``Released`` encoded |
+| ``POST /v1/beacon`` | ``SignBeacon`` encoded | ``BeaconSigned`` encoded: this member's part of a height's value |
 | ``POST /v1/hold`` | ``Hold`` encoded | JSON: this operator holds a cluster's checkpoint, and its signature |
 | ``GET /v1/checkpoint`` | ``digest``, ``piece`` if wanted | bytes: a held manifest, or a sealed piece of it |
 | ``POST /v1/handover`` | ``SignHandover`` encoded | ``HandoverSigned`` encoded: it agrees to the announced committee |
@@ -38,6 +39,7 @@ from coprocessor.chain.sender import TransactionSender
 from coprocessor.durable.errors import DiskFailed
 from coprocessor.enclave import messages as m
 from coprocessor.host import slots
+from coprocessor.host.beacon import BeaconCourier
 from coprocessor.host.ceremony import CeremonyFile, FirstCommittee, KeptCeremony
 from coprocessor.host.checkpoints import answer_with
 from coprocessor.host.collateral import complete_attested
@@ -98,6 +100,7 @@ class GatekeeperHost:
         self._endpoint = ""
         self._ceremony: CeremonyCourier | None = None
         self._handover: HandoverCourier | None = None
+        self._beacon: BeaconCourier | None = None
         self._sender: TransactionSender | None = None
         self._presence: Presence | None = None
         self._checkpoint: Block | None = None
@@ -171,7 +174,7 @@ class GatekeeperHost:
             )
         finally:
             self._presence = None
-            self._enclave = self._own = self._ceremony = self._handover = self._checkpoint = None
+            self._enclave = self._own = self._ceremony = self._handover = self._beacon = self._checkpoint = None
             await enclave.close()
 
     async def _work(self, enclave: EnclaveProcess) -> None:
@@ -189,8 +192,12 @@ class GatekeeperHost:
         assert self._booted is not None
         signer = Address(self._booted.signer)
         self._handover = HandoverCourier(self._ceremony_surroundings(), enclave, self._feed, signer)
+        self._beacon = self._beacon_courier(enclave)
         self._progress.enter("running")
-        await self._trying.for_ever("handover", self._handover.step)
+        await until_first_ends(
+            self._trying.for_ever("handover", self._handover.step),
+            self._trying.for_ever("beacon", self._beacon.step),
+        )
 
     async def _is_named(self) -> bool:
         """Whether the chain names the network, so that its genesis is over."""
@@ -221,6 +228,13 @@ class GatekeeperHost:
             around, signer = self._ceremony_surroundings(), Address(self._booted.signer)
             self._ceremony = CeremonyCourier(around, enclave, self._feed, genesis, signer)
         return self._ceremony
+
+    def _beacon_courier(self, enclave: EnclaveProcess) -> BeaconCourier:
+        assert self._feed is not None
+        assert self._booted is not None
+        around, beacon = self._ceremony_surroundings(), self._contracts()["Beacon"]
+        network, signer = compute_network_id(self._network), self._booted.signer
+        return BeaconCourier(around, beacon, network, enclave, self._feed, signer, self._peers)
 
     def _ceremony_surroundings(self) -> CeremonySurroundings:
         assert self._node is not None
@@ -267,6 +281,7 @@ class GatekeeperHost:
             web.post("/v1/admit", taking(self._on_admit)),
             web.post("/v1/ticket", taking(self._on_ticket)),
             web.post("/v1/release", taking(self._on_release)),
+            web.post("/v1/beacon", taking(self._on_beacon)),
             web.post("/v1/hold", taking(self._on_hold)),
             web.get("/v1/checkpoint", taking(self._on_checkpoint, "digest", "piece")),
             web.get("/v1/status", taking(self._on_status)),
@@ -363,6 +378,12 @@ class GatekeeperHost:
             place = HolderPlace(options.data / "held", options.disk, options.operator)
             self._held = network, Holder(network, self._contracts(), self._peers, place)
         return self._held[1]
+
+    async def _on_beacon(self, request: web.Request) -> web.Response:
+        message = await _read(request, m.SignBeacon)
+        if self._beacon is None:
+            raise PeerUnreachable("gatekeeper.starting", "this gatekeeper is starting", next="try again in a moment")
+        return _answer(await self._beacon.sign(message.height))
 
     async def _on_status(self, request: web.Request) -> web.Response:
         kept = self._file.load()

@@ -9,7 +9,17 @@ from coprocessor.host.feed import Wanted
 from coprocessor.protocol import layout
 from coprocessor.values.identities import ClusterId, ProgramId, WorkerId
 
-__all__ = ["ceremony", "committee", "handover", "policy", "progress", "proven_links", "subjects", "worker_standing"]
+__all__ = [
+    "beacon",
+    "ceremony",
+    "committee",
+    "handover",
+    "policy",
+    "progress",
+    "proven_links",
+    "subjects",
+    "worker_standing",
+]
 
 _CLUSTER_FIELDS = ("epoch", "first_open", "quorum", "fast_quorum", "runtime")
 _MEMBER_FIELDS = ("operator", "signer", "sealing_key", "evidence_digest")
@@ -58,6 +68,24 @@ def handover(session: bytes, members: Sequence[bytes], following: Sequence[bytes
     for index in range(len(following)):
         slots += [layout.gatekeeping_next_member(index, name) for name in _MEMBER_FIELDS]
     return {"Gatekeeping": slots}
+
+
+def beacon(session: bytes, members: int, committees: Iterable[int]) -> Wanted:
+    """The beacon: its ceremony, whose keys serve, and the committee that makes one (PROTOCOL 10).
+
+    Args:
+        session: 32 bytes, of the ceremony that is under way, or was the last.
+        members: of the present committee.
+        committees: numbers of those whose keys are looked at.
+    """
+    names = ("session", "opened", "in_ceremony", "phase_blocks", "committee", "former_committee", "window")
+    slots = [layout.beacon_variable(name) for name in names]
+    slots += [layout.beacon_transcript_head(session), layout.beacon_transcript_count(session)]
+    slots += [layout.beacon_key(number, name) for number in committees for name in ("key_hash", "recorded")]
+    whose = [layout.gatekeeping_genesis(), layout.gatekeeping_committee()]
+    whose += [layout.gatekeeping_threshold(), layout.gatekeeping_member_count()]
+    whose += [layout.gatekeeping_member(index, "signer") for index in range(members)]
+    return {"Beacon": slots, "Gatekeeping": whose}
 
 
 def worker_standing(cluster: ClusterId, worker: WorkerId, signer: bytes) -> Wanted:
