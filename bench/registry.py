@@ -16,6 +16,7 @@ from bench.suite import (
     epochs,
     fresh_call,
     gas,
+    keys,
     memory,
     profile,
     queries,
@@ -91,6 +92,7 @@ BENCHMARKS = (
     Benchmark("epochs", "a worker is shut out, and the keys of 100 and 1,000 programs change", epochs.run, 900),
     Benchmark("fresh_call", "a call in a fresh instance, in the sandbox alone", fresh_call.run, 120),
     Benchmark("attestation", "quotes verified and judged a second on one core", attestation.run, 120),
+    Benchmark("keys", "a cluster's key at worker and gatekeeper, ceremonies of twenty", keys.run, 180),
     Benchmark("gas", "gas of commands by batch, of receipts, deliveries and code", gas.run, 180),
     Benchmark("baseline", "the same token as a contract on anvil, and the limits of this machine", baseline.run, 120),
     Benchmark("demo", "the demonstration, end to end", demo.run, 240),
@@ -106,6 +108,12 @@ TARGETS = (
     Target("recovery.python", 45, "s", False, "seconds to recover 10,000 Python commands"),
     Target("epochs.100 programs.closed", 60, "s", False, "seconds to shut a worker out and close, 100 programs"),
     Target("demo.seconds", 60, "s", False, "seconds of phat demo once set up"),
+    Target("keys.worker, 3 of 5", 8, "ms", False, "a cluster's key at the worker, 3 of 5 gatekeepers"),
+    Target("keys.worker, 14 of 20", 15, "ms", False, "a cluster's key at the worker, 14 of 20 gatekeepers"),
+    Target("keys.gatekeeper", 0.7, "ms", False, "a gatekeeper's part of a cluster's key"),
+    Target("keys.DKG of 20", 4, "s", False, "key ceremony of 20, computing of all members"),
+    Target("keys.refresh of 20", 3, "s", False, "refresh of 20, computing of all members"),
+    Target("keys.reshare of 20", 3, "s", False, "reshare from 20 to 20, computing of all members"),
     Target("memory.python.worker", 600, "MB", False, "PSS of a worker's host, enclave and executors under load"),
 )
 

@@ -19,7 +19,7 @@ from coprocessor.protocol.links import MAX_LINK_PAYLOAD
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
     """Figures by benchmark, of a run as ``make bench`` starts it."""
     folder = tmp_path_factory.mktemp("results")
-    assert main(["--quick", "--only", "baseline,fresh_call,attestation,gas", "--out", str(folder)]) == 0
+    assert main(["--quick", "--only", "baseline,fresh_call,attestation,keys,gas", "--out", str(folder)]) == 0
     document = json.loads((folder / "latest.json").read_text())
     assert document["quick"] is True
     assert (folder / "latest.md").exists()
@@ -30,7 +30,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, flo
 
 
 def test_benchmarks_run_in_the_order_of_the_registry(results: dict[str, dict[str, float]]) -> None:
-    assert list(results) == ["fresh_call", "attestation", "gas", "baseline"]
+    assert list(results) == ["fresh_call", "attestation", "keys", "gas", "baseline"]
     assert all(value > 0 for figures in results.values() for value in figures.values())
 
 

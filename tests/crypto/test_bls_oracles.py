@@ -21,7 +21,7 @@ from py_ecc.optimized_bls12_381 import G1, G2, add, multiply
 from coprocessor.crypto import bls
 from coprocessor.crypto.bls import ORDER, BlsPublicKey, BlsSignature, G1Element, Purpose, SecretScalar
 from coprocessor.keys.shares import evaluate_commitment, lagrange_weights
-from coprocessor.values.errors import MalformedInput
+from coprocessor.values.errors import CallerMisuse, MalformedInput
 
 scalars = st.integers(1, ORDER - 1)
 messages = st.binary(max_size=80)
@@ -37,6 +37,7 @@ ORACLES = {
     "verify_signature": "test_verification",
     "combine_g1": "test_sums",
     "combine_public_keys": "test_sums",
+    "evaluate_public_keys": "test_values_of_public_polynomials",
     "SecretScalar.public_key": "test_multiples_of_generators",
     "SecretScalar.g1_element": "test_multiples_of_generators",
     "SecretScalar.multiply_g1": "test_multiples_of_points",
@@ -156,6 +157,25 @@ def test_sums_by_a_third_library() -> None:
     assert bls.combine_public_keys([secret.public_key() for secret in secrets], weights) == bytes(
         G2_to_signature(total)
     )
+
+
+@few
+@given(st.lists(scalars, min_size=1, max_size=4), st.lists(st.integers(0, 64), max_size=3))
+def test_values_of_public_polynomials(coefficients: list[int], places: list[int]) -> None:
+    """Horner's rule of arkworks by the polynomial itself, whose values blst brings to the curve."""
+    values = [sum(one * place**power for power, one in enumerate(coefficients)) % ORDER for place in places]
+    if all(values):
+        keys = [SecretScalar(one).public_key() for one in coefficients]
+        assert bls.evaluate_public_keys(keys, places) == [SecretScalar(value).public_key() for value in values]
+
+
+def test_a_value_that_is_the_identity_is_refused() -> None:
+    keys = [SecretScalar(ORDER - 2).public_key(), SecretScalar(1).public_key()]
+    with pytest.raises(MalformedInput):
+        bls.evaluate_public_keys(keys, [2])
+    for wrong in (([], [1]), (keys, [-1])):
+        with pytest.raises(CallerMisuse):
+            bls.evaluate_public_keys(*wrong)
 
 
 @few

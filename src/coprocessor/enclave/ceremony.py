@@ -18,7 +18,7 @@ from coprocessor.enclave.chain_view import ChainView
 from coprocessor.enclave.identity import EnclaveKeys
 from coprocessor.enclave.sealed_share import CeremonySecret
 from coprocessor.keys.dealing import DkgSession
-from coprocessor.keys.dkg import DkgMember, judge
+from coprocessor.keys.dkg import DkgMember
 from coprocessor.keys.messages import Complaints, DkgMessage
 from coprocessor.keys.shares import CommitteeKeys, KeyShare
 from coprocessor.keys.transcript import (
@@ -161,7 +161,7 @@ class KeyCeremony:
 
     def _judge(self, session: DkgSession, read: Transcript) -> CeremonyView:
         try:
-            judgement = judge(session, read.announcements, read.dealings, read.complaints)
+            judgement = self._as_member(session).judge(read.announcements, read.dealings, read.complaints)
         except EvidenceRefused as error:
             return CeremonyView(session.identifier, Phase.OUTCOME, failure=error.code)
         share = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from coprocessor.crypto.bls import check_public_key
+from coprocessor.crypto.bls import BlsPublicKey
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.hpke import KEY_LENGTH, SealingKey
 from coprocessor.enclave.chain_view import ChainView
@@ -103,8 +103,8 @@ class ClusterKeyAcquisition:
         if len(responses) > MAX_PARTIALS:
             raise MalformedInput("keys.too_many_partials", f"more than {MAX_PARTIALS} parts of one key")
         held = [(index, key) for index, key in enumerate(share_keys, start=1) if key != NO_SHARE]
-        shares = tuple((index, check_public_key(key)) for index, key in held)
-        committee = CommitteeKeys(gatekeepers.threshold, check_public_key(master_key), shares)
+        shares = tuple((index, BlsPublicKey(key)) for index, key in held)
+        committee = CommitteeKeys(gatekeepers.threshold, BlsPublicKey(master_key), shares)
         opened = [self._open(self._request, self._answer, encoded, gatekeepers) for encoded in responses]
         identity = self._request.identity
         combined = combine_partials(committee, identity, [partial for partial in opened if partial is not None])

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from coprocessor.crypto.bls import ORDER, BlsPublicKey, G1Element, SecretScalar, check_g1, combine_public_keys
 from coprocessor.crypto.labels import Label
@@ -36,11 +37,15 @@ from coprocessor.keys.dealing import (
     open_share,
     verify_dealing,
 )
-from coprocessor.keys.shares import CommitteeKeys, KeyShare, Polynomial, evaluate_commitment, lagrange_weights
+from coprocessor.keys.shares import CommitteeKeys, KeyShare, Polynomial, evaluate_commitment_at, lagrange_weights
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRefused
 from coprocessor.values.identities import checked_digest
 
 __all__ = ["Announcement", "DkgMember", "Judgement", "generate_alone", "judge"]
+
+
+_Sound: TypeAlias = "tuple[dict[int, Dealing], dict[int, G1Element], dict[int, str]]"
+"""Dealings that pass every public check, ceremony keys, and why other dealers are disqualified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,7 @@ class DkgMember:
     __slots__ = (
         "_announcements",
         "_ceremony_key",
+        "_checked",
         "_ephemeral",
         "_opened",
         "_polynomial",
@@ -124,6 +130,7 @@ class DkgMember:
         self._polynomial = Polynomial((first, *rest))
         self._announcements: dict[int, G1Element] | None = None
         self._opened: dict[int, tuple[Dealing, SecretScalar]] = {}
+        self._checked: tuple[tuple[tuple[Announcement, ...], tuple[Dealing, ...]], _Sound] | None = None
 
     def _derive(self, entropy: bytes, *parts: bytes) -> SecretScalar:
         who = bytes((self.receiver, self.dealer))
@@ -154,7 +161,7 @@ class DkgMember:
 
     def complain(self, announcements: Iterable[Announcement], dealings: Iterable[Dealing]) -> tuple[Complaint, ...]:
         """Step 3: complaints about wrong shares; empty where all is well."""
-        sound, keys, _ = _sound_dealings(self.session, tuple(announcements), tuple(dealings))
+        sound, keys, _ = self._check(tuple(announcements), tuple(dealings))
         if keys.get(self.receiver) != self._ceremony_key.g1_element():
             return ()
         return tuple(
@@ -162,6 +169,18 @@ class DkgMember:
             for dealing in sound.values()
             if self._open(dealing) is None
         )
+
+    def judge(
+        self, announcements: Iterable[Announcement], dealings: Iterable[Dealing], complaints: Iterable[Complaint]
+    ) -> Judgement:
+        """Step 4, as ``judge``; what was checked for complaints is not checked again."""
+        return _judge(self.session, self._check(tuple(announcements), tuple(dealings)), complaints)
+
+    def _check(self, announcements: tuple[Announcement, ...], dealings: tuple[Dealing, ...]) -> _Sound:
+        if self._checked is None or self._checked[0] != (announcements, dealings):
+            sound = _sound_dealings(self.session, announcements, dealings)
+            self._checked = (announcements, dealings), sound
+        return self._checked[1]
 
     def finish(self, judgement: Judgement, dealings: Iterable[Dealing]) -> KeyShare:
         """After step 4: this member's share of the key.
@@ -218,8 +237,11 @@ def judge(
         EvidenceRefused: ``dkg.too_few_dealers`` or ``dkg.too_few_receivers``: the ceremony failed and must be repeated
             without the culprits.
     """
-    announced = tuple(announcements)
-    sound, keys, reasons = _sound_dealings(session, announced, tuple(dealings))
+    return _judge(session, _sound_dealings(session, tuple(announcements), tuple(dealings)), complaints)
+
+
+def _judge(session: DkgSession, checked: _Sound, complaints: Iterable[Complaint]) -> Judgement:
+    sound, keys, reasons = checked[0], checked[1], dict(checked[2])
     false_accusers = []
     for complaint in complaints:
         dealing, key = sound.get(complaint.dealer), keys.get(complaint.accuser)
@@ -270,7 +292,7 @@ def _ceremony_keys(session: DkgSession, announcements: Iterable[Announcement]) -
 
 def _sound_dealings(
     session: DkgSession, announcements: tuple[Announcement, ...], dealings: tuple[Dealing, ...]
-) -> tuple[dict[int, Dealing], dict[int, G1Element], dict[int, str]]:
+) -> _Sound:
     """Dealings that pass every public check, ceremony keys, and why other dealers are disqualified."""
     keys = _ceremony_keys(session, announcements)
     digests: dict[int, bytes] = {}
@@ -315,5 +337,6 @@ def _committee(
     weights = _weights(session, qualified)
     columns = zip(*(sound[dealer].commitment for dealer in weights), strict=True)
     commitment: list[BlsPublicKey] = [combine_public_keys(column, list(weights.values())) for column in columns]
-    shares = tuple((index, evaluate_commitment(commitment, index)) for index in receivers)
+    indices = list(receivers)
+    shares = tuple(zip(indices, evaluate_commitment_at(commitment, indices), strict=True))
     return CommitteeKeys(session.threshold, commitment[0], shares)

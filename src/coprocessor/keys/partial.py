@@ -16,7 +16,6 @@ from typing import Final
 from coprocessor.crypto.bls import (
     BlsSignature,
     Purpose,
-    check_g1,
     combine_g1,
     is_valid_signature,
     verify_signature,
@@ -186,7 +185,7 @@ def _try_combine(
     if len(indices) < committee.threshold:
         return None
     try:
-        points = [check_g1(parts[index].signature) for index in indices]
+        points = [parts[index].signature for index in indices]
         signature = BlsSignature(combine_g1(points, lagrange_weights(indices)))
         valid = is_valid_signature(committee.group, message, purpose, signature)
     except CoprocessorError:
