@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["descendants", "find_in_memory", "is_memory_readable"]
+__all__ = ["descendants", "find_in_memory", "is_memory_readable", "python_bytes"]
 
 _PART = 1 << 24
 _OVERLAP = 256
@@ -53,3 +53,22 @@ def _read(memory: object, start: int, end: int) -> Iterator[bytes]:
             yield memory.read(min(_PART + _OVERLAP, end - at))  # type: ignore[attr-defined]
         except OSError:  # a page that has gone, or a file that is shorter than its mapping
             continue
+
+
+def python_bytes(pid: int, lengths: Iterable[int], known: Iterable[bytes]) -> set[bytes]:
+    """The bytes objects of CPython of these lengths in a process's memory, freed ones too while nothing overwrote them.
+
+    Before the content of a bytes object stand its type's address, its length and its hash, in eight bytes each. The
+    type is that of ``known`` objects, of which the process has at least one.
+    """
+    found: dict[bytes, set[bytes]] = {}
+    examples = set(known)
+    for part in _parts(pid):
+        for length in lengths:
+            wanted, at = length.to_bytes(8, "little"), part.find(length.to_bytes(8, "little"), 8)
+            while at >= 0:
+                if at % 8 == 0:
+                    content = part[at + 16 : at + 16 + length]
+                    found.setdefault(part[at - 8 : at], set()).add(content)
+                at = part.find(wanted, at + 8 - at % 8)
+    return set().union(*(contents for contents in found.values() if contents & examples))
