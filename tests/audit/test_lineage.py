@@ -88,6 +88,9 @@ def test_subjects_are_found_by_any_of_their_names() -> None:
     platform = find_subject(state, "platform", state.workers[two.worker].live.platform.hex()[:10])
     assert platform.broken.workers == {two.worker}
     vendor = find_subject(state, "vendor", "simulated")
+    assert len(vendor.assumed) == 3
+    world.publish_evidence()
+    assert not find_subject(audit(world).state, "vendor", "simulated").assumed
     assert len(vendor.broken.workers) == 4
     assert set(vendor.broken.gatekeepers) == {booted.signer for booted in world.committee.booted}
 

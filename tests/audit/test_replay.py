@@ -16,6 +16,7 @@ from coprocessor.audit.records import FALSE, NOTHING, Event, Record
 from coprocessor.audit.replay import JUDGES, PASSED_OVER, SUBJECTS, Replay, check_complete
 from coprocessor.chain.artifacts import load_artifact
 from coprocessor.enclave import gatekeeper, handover
+from coprocessor.protocol.genesis import compute_configuration_hash
 from coprocessor.protocol.upgrade_policy import UpgradePolicy
 from coprocessor.values.errors import EvidenceRefused
 from coprocessor.values.identities import Digest, WorkerId
@@ -29,6 +30,7 @@ Change = Callable[[Event], Event]
 def make() -> World:
     """A network that has seen everything once."""
     world = World()
+    world.publish_evidence()
     cluster = world.create(quorum=2)
     one, two, three = (world.admit(number) for number in range(3))
     world.join(cluster, one)
@@ -242,6 +244,9 @@ def test_an_honest_record_holds(world: World) -> None:
     counts = {line.subject: line.count for line in found.lines() if line.verdict != NOTHING}
     assert not any(line.verdict == FALSE for line in found.lines())
     assert counts["genesis"] == 3
+    assert counts["gatekeepers"] == 3
+    assert not any(line.rests_on for line in found.lines())
+    assert len(found.state.warnings) == 1  # the fallback
     assert counts["ceremonies"] == 2
     assert counts["admissions"] == 4
     assert counts["settlements"] == 2
@@ -347,6 +352,47 @@ def test_a_pause_admits_live_keys_alone() -> None:
     with pytest.raises(EvidenceRefused) as caught:
         audit(world)
     assert caught.value.code == "audit.distrusted"
+
+
+def test_published_evidence_that_does_not_hold_proves_nothing_and_accuses_nobody() -> None:
+    lies: list[dict[str, Any]] = [
+        {"evidence": b"junk"},
+        {"claims": [key(1).public_key, 0, OTHER, 1, OTHER]},
+        {"claims": [key(1).public_key, 0, OTHER, 1, World().chain.block_hash(1)]},
+    ]
+    for lie in lies:
+        world = World()
+        world.publish_evidence(**lie)
+        found = audit(world)
+        (line,) = [line for line in found.lines() if line.subject == "gatekeepers"]
+        assert (line.count, len(found.state.warnings)) == (2, 1)
+        assert line.rests_on.startswith("1 more")
+
+
+def test_a_listed_gatekeeper_of_code_that_the_policy_refuses_is_a_falsehood() -> None:
+    world = World()
+    world.publish_evidence()
+    configuration = world.network.configuration
+    floor = replace(configuration.attestation, measurements=(OTHER,))
+    found = begin(replace(world.network, configuration=replace(configuration, attestation=floor)))
+    found.state.network_id = world.committee.network
+    found.state.configuration_hash = compute_configuration_hash(configuration)
+    with pytest.raises(EvidenceRefused) as caught:
+        run_through(found, [replace(one, events=tuple(e for e in one.events)) for one in world.records()])
+    assert caught.value.code == "audit.evidence"
+
+
+def test_a_revoked_gatekeeper_signs_no_more_and_gets_no_share() -> None:
+    world = World()
+    world.revoke_gatekeeper(2)
+    world.admit(0, by=[0, 1])
+    world.refresh(by=[0, 1])
+    (_, renewed) = audit(world).state.committees
+    assert [any(key) for key in renewed.share_keys] == [True, True, False]
+    world.admit(1, by=[0, 2])
+    with pytest.raises(EvidenceRefused) as caught:
+        audit(world)
+    assert caught.value.code == "audit.not_in_office"
 
 
 def test_what_another_contract_sends_rests_on_the_code() -> None:

@@ -20,6 +20,7 @@ from coprocessor.keys.dealing import DkgSession
 from coprocessor.keys.dkg import DkgMember, judge
 from coprocessor.keys.messages import Complaints
 from coprocessor.keys.transcript import sign_message
+from coprocessor.protocol import layout
 from coprocessor.protocol.genesis import compute_configuration_hash
 from coprocessor.protocol.links import Link, LinkKind, compute_genesis_head, compute_head
 from coprocessor.protocol.receipts import Receipt
@@ -108,6 +109,7 @@ class World:
         self.place("Directory.Sealed", None, 0, count=len(CONTRACT_NAMES) - 1)
         configuration = compute_configuration_hash(self.chain.configuration)
         self.place("Registry.Configured", None, 0, configuration=configuration)
+        self.genesis_members = self.committee.genesis_message().members
         self.committee.hold_genesis()
         seats = self._seats(self.committee.present, self.chain.gatekeepers)
         threshold, genesis = self.committee.threshold, self.committee.network
@@ -148,8 +150,29 @@ class World:
         said = {"genesis": self.committee.network, "master_key": self.committee.master_key, "share_keys": keys}
         self.place("Gatekeeping.Completed", ("complete", call), self.chain.number, **said)
 
-    def refresh(self) -> None:
-        """New shares for the same gatekeepers."""
+    def publish_evidence(self, **changed: Any) -> None:
+        """What each first gatekeeper attested for the genesis; ``changed`` stands in the first one's event instead."""
+        for admit in self.genesis_members:
+            claims = [
+                admit.signing_key,
+                admit.checkpoint_number,
+                admit.checkpoint_hash,
+                admit.block_number,
+                admit.block_hash,
+            ]
+            said = {"signer": admit.signer, "claims": claims, "evidence": admit.evidence, **changed}
+            self.place("Gatekeeping.EvidencePublished", None, None, **said)
+            changed = {}
+
+    def revoke_gatekeeper(self, at: int) -> None:
+        """The guardian ends a member of the present committee."""
+        signer = self.committee.booted[at].signer
+        number = self.committee.committee_number
+        self.chain.set("Gatekeeping", layout.gatekeeping_revoked(signer), self.chain.number + 1)
+        self.place("Gatekeeping.Revoked", None, None, committee=number, member=at, signer=signer)
+
+    def refresh(self, by: Sequence[int] | None = None) -> None:
+        """New shares for the same gatekeepers, of whom some may take no part."""
         committee, everybody = self.committee, list(self.committee.present)
         committee.propose(everybody, committee.threshold)
         seats = self._seats(everybody, [Digest(committee.digests[at]) for at in everybody])
@@ -159,9 +182,9 @@ class World:
         session = committee.begin_handover(everybody[: committee.threshold])
         agreed = {"signatures": self._signed(HandoverRecord(session), everybody[: committee.threshold])}
         self.place("Gatekeeping.Opened", ("begin_handover", agreed), self.chain.number, session=session)
-        committee.run_handover()
+        committee.run_handover(by)
         self._place_transcript()
-        signatures = self._signed(self._outcome(committee.share_keys), everybody)
+        signatures = self._signed(self._outcome(committee.share_keys), everybody if by is None else by)
         call = {"old_signatures": signatures, "new_signatures": signatures}
         keys = list(committee.share_keys)
         said = {"genesis": committee.network, "master_key": committee.master_key, "share_keys": keys}

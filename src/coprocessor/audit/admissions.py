@@ -32,6 +32,8 @@ from coprocessor.values.identities import Address, Digest, WorkerId
 __all__ = [
     "ADMISSION_SECONDS",
     "check_bound",
+    "is_bound",
+    "judge_evidence",
     "on_admitted",
     "on_configured",
     "on_distrusted",
@@ -106,7 +108,7 @@ def check_bound(state: AuditState) -> None:
         key = enclave.public_key or state.public_keys.get(enclave.signer, b"")
         if not key:
             state.unread[REPORT_DATA] += 1
-        elif not _is_bound(state, enclave, key):
+        elif not is_bound(state, enclave, key):
             raise falsehood(
                 "audit.report_data",
                 f"{enclave.name}: its evidence binds another network, operator, key or block",
@@ -114,7 +116,7 @@ def check_bound(state: AuditState) -> None:
             )
 
 
-def _is_bound(state: AuditState, enclave: Binding, key: bytes) -> bool:
+def is_bound(state: AuditState, enclave: Binding, key: bytes) -> bool:
     """Whether report data bind network, operator, keys, the newest block, and any block before it as the first."""
     if len(key) != PUBLIC_KEY_LENGTH or address_of(key) != enclave.signer:
         return False
@@ -169,7 +171,7 @@ def _check_signatures(state: AuditState, event: Event, admission: Admission, nam
     if arguments is not None:
         digest = admission.digest(state.network.configuration.chain_id, state.address("Registry"))
         signatures: Any = arguments["signatures"]
-        check_committee(state, digest, signatures, committee.signers, committee.threshold, name)
+        check_committee(state, digest, signatures, state.standing(committee), committee.threshold, name)
 
 
 def _check_policy(state: AuditState, admission: Admission, worker: WorkerId, name: str) -> None:
@@ -187,7 +189,7 @@ def _verify(state: AuditState, admission: Admission, data: bytes, name: str) -> 
     named = state.blocks[admission.block_number]
     try:
         evidence = decode_evidence(data)
-        verdict = _judge(state, evidence, named)
+        verdict = judge_evidence(state, evidence, named)
     except CoprocessorError as error:
         raise falsehood(
             "audit.evidence",
@@ -228,7 +230,7 @@ def _verify(state: AuditState, admission: Admission, data: bytes, name: str) -> 
     return verdict
 
 
-def _judge(state: AuditState, evidence: Evidence, named: Block) -> Verdict:
+def judge_evidence(state: AuditState, evidence: Evidence, named: Block) -> Verdict:
     """The verdict at the admission's own block, or else at the block that the evidence names (rule 2)."""
     policy = AttestationPolicy.of_network(state.network.configuration)
     verify_pinned(evidence, policy)

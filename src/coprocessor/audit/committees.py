@@ -33,7 +33,7 @@ from coprocessor.protocol.statements import (
     compute_members_hash,
 )
 from coprocessor.values.errors import CoprocessorError
-from coprocessor.values.identities import Address, Digest
+from coprocessor.values.identities import ZERO_ADDRESS, Address, Digest
 
 __all__ = [
     "HANDOVER_DELAY_SECONDS",
@@ -84,7 +84,7 @@ def on_initialized(state: AuditState, event: Event) -> None:
         record = GenesisRecord(state.network_id, threshold, compute_members_hash(seats))
         digest = record.digest(state.network.configuration.chain_id, state.address("Gatekeeping"))
         signatures: Any = arguments["signatures"]
-        check_committee(state, digest, signatures, committee.signers, len(seats), "the genesis")
+        check_committee(state, digest, signatures, state.standing(committee), len(seats), "the genesis")
 
 
 def on_proposed(state: AuditState, event: Event) -> None:
@@ -198,7 +198,7 @@ def check_holders(
 ) -> None:
     """The threshold of a ceremony's receivers, each with a share, signed."""
     places = check_committee(
-        state, digest, signatures, committee.signers, committee.threshold, "the outcome of a key ceremony"
+        state, digest, signatures, state.standing(committee), committee.threshold, "the outcome of a key ceremony"
     )
     if any(share_keys[place] == NO_SHARE for place in places):
         raise falsehood("audit.ceremony", "a gatekeeper without a share signed the outcome", "PROTOCOL 9.3")
@@ -226,7 +226,7 @@ def _check_handover_begins(state: AuditState, event: Event, committee: Committee
         digest = HandoverRecord(session).digest(chain_id, state.address("Gatekeeping"))
         signatures: Any = arguments["signatures"]
         check_committee(
-            state, digest, signatures, committee.signers, committee.threshold, "the beginning of a handover"
+            state, digest, signatures, state.standing(committee), committee.threshold, "the beginning of a handover"
         )
 
 
@@ -239,10 +239,10 @@ def _check_handover_ends(
     threshold, seats, _ = state.proposed
     following = Committee(committee.number + 1, threshold, seats, state.now)
     insecure = state.network.configuration.allow_simulated
-    ceremony = make_session(
-        state.network_id, session.identifier, committee.keys, threshold, len(seats), insecure=insecure
-    )
-    speakers = compute_speakers(committee.keys, [seat[1] for seat in committee.seats], [seat[1] for seat in seats])
+    present = _present_keys(state, committee)
+    ceremony = make_session(state.network_id, session.identifier, present, threshold, len(seats), insecure=insecure)
+    next_signers = [ZERO_ADDRESS if seat[1] in state.revoked_gatekeepers else seat[1] for seat in seats]
+    speakers = compute_speakers(present, [seat[1] for seat in committee.seats], next_signers)
     following.keys = judge_session(state, ceremony, speakers, session, share_keys, event["master_key"])
     following.share_keys = share_keys
     if following.keys.group != committee.keys.group:
@@ -253,11 +253,19 @@ def _check_handover_ends(
     if arguments is not None:
         digest = _outcome_digest(state, event, share_keys)
         old: Any = arguments["old_signatures"]
-        check_committee(state, digest, old, committee.signers, committee.threshold, "the end of a handover")
+        check_committee(state, digest, old, state.standing(committee), committee.threshold, "the end of a handover")
         check_holders(state, digest, arguments["new_signatures"], following, share_keys)
     committee.until = state.now
     state.committees.append(following)
     state.proposed, state.is_handover = None, False
+
+
+def _present_keys(state: AuditState, committee: Committee) -> CommitteeKeys:
+    """The keys of the members that deal: revoked ones do not (PROTOCOL 1.4)."""
+    assert committee.keys is not None, "there was a key to hand over"
+    standing = {at + 1 for at in state.standing(committee).values()}
+    shares = tuple(share for share in committee.keys.shares if share[0] in standing)
+    return CommitteeKeys(committee.threshold, committee.keys.group, shares)
 
 
 def _parts(session: Session, speakers: list[Speaker]) -> dict[int, bytes]:

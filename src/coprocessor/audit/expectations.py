@@ -60,6 +60,10 @@ def _gatekeeping(state: AuditState) -> Iterator[_Row]:
     yield name, layout.gatekeeping_is_handover(), int(state.is_handover), "whether the key is handed over"
     yield name, layout.gatekeeping_phase_blocks(), state.phase_blocks, "the blocks of a phase"
     yield from _committee(committee)
+    for signer in {seat[1] for known in state.committees for seat in known.seats}:
+        revoked = state.revoked_gatekeepers.get(signer)
+        number = 0 if revoked is None else revoked.number
+        yield name, layout.gatekeeping_revoked(signer), number, "when a gatekeeper was revoked"
     for session in state.sessions.values():
         head = compute_transcript_head(session.identifier, session.entries)
         yield name, layout.gatekeeping_transcript_head(session.identifier), head, "the head of a transcript"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from coprocessor.audit import admissions, beacons, clusters, committees, settlements, upgrades
+from coprocessor.audit import admissions, beacons, clusters, committees, gatekeepers, settlements, upgrades
 from coprocessor.audit.records import FALSE, HOLDS, NOTHING, Event, Line, Record, falsehood
 from coprocessor.audit.state import AuditState, Block
 from coprocessor.headers.header import Header
@@ -42,6 +42,8 @@ JUDGES: Final[Mapping[str, tuple[str, Judge]]] = {
     "Directory.Sealed": ("directory", _on_sealed),
     "Registry.Configured": ("configuration", admissions.on_configured),
     "Gatekeeping.Initialized": ("genesis", committees.on_initialized),
+    "Gatekeeping.EvidencePublished": ("gatekeepers", gatekeepers.on_evidence),
+    "Gatekeeping.Revoked": ("revocations", gatekeepers.on_revoked),
     "Gatekeeping.Proposed": ("ceremonies", committees.on_proposed),
     "Gatekeeping.Opened": ("ceremonies", committees.on_opened),
     "Gatekeeping.Transcript": ("ceremonies", committees.on_transcript),
@@ -77,6 +79,7 @@ JUDGES: Final[Mapping[str, tuple[str, Judge]]] = {
 PASSED_OVER: Final[Mapping[str, str]] = {
     "Clusters.Approved": "only lets a worker ask; it counts when it joins",
     "Registry.EndpointSet": "a hint that its operator gives",
+    "Gatekeeping.EndpointSet": "a hint that its operator gives",
     "Programs.CodeChunk": "who runs code compares it with its hash; `phat code` does for people",
     "Programs.CodePublished": "as chunks",
     "Programs.PolicyDisclosed": "a policy counts when code is announced under it",
@@ -96,6 +99,7 @@ SUBJECTS: Final[Mapping[str, str]] = {
     "directory": "names the pinned contracts",
     "configuration": "hash recorded is the pinned one",
     "genesis": "evidence digests as pinned; every first gatekeeper signed",
+    "gatekeepers": "published evidence verified again; digest as listed; report data bound",
     "ceremonies": "transcript judged again; outcome recorded and signed by t",
     "beacon": "keys' transcripts judged again; values are their signatures",
     "admissions": "evidence verified again at its time; t of those in office signed",
@@ -174,6 +178,9 @@ class Replay:
         silent = self.state.unread["report data"]
         if subject == "admissions" and silent:
             rests_on = f"{silent} without the enclave's public key: their report data are not computed again"
+        unproven = gatekeepers.count_unproven(self.state)
+        if subject == "gatekeepers" and unproven:
+            rests_on = f"{unproven} more without evidence on the chain: they rest on the signatures of the others"
         return Line(subject, count, checked, verdict, self.state.simulated[subject], rests_on)
 
 

@@ -271,6 +271,7 @@ class AuditState:
         distrusted: until when (seconds since 1970), by vendor root, measurement or platform.
         paused_until: until when live keys alone are admitted.
         phase_blocks: of the pinned ``Gatekeeping``, proven.
+        revoked_gatekeepers: by signing key, the block in which the guardian ended them.
         gatekeeper_roots, gatekeeper_platforms: by signing key, of gatekeepers whose evidence the chain holds.
         unsigned_keys: by (program, epoch), input keys of which it was not seen yet who signed them.
         public_keys: 33 bytes by address, recovered from signatures.
@@ -296,6 +297,7 @@ class AuditState:
     paused_until: int = 0
     clusters: dict[ClusterId, ClusterHistory] = field(default_factory=dict)
     programs: dict[ProgramId, ProgramHistory] = field(default_factory=dict)
+    revoked_gatekeepers: dict[Address, Block] = field(default_factory=dict)
     gatekeeper_roots: dict[Address, Digest] = field(default_factory=dict)
     gatekeeper_platforms: dict[Address, Digest] = field(default_factory=dict)
     unsigned_keys: dict[tuple[ProgramId, int], bytes] = field(default_factory=dict)
@@ -321,6 +323,10 @@ class AuditState:
     def committee(self) -> Committee | None:
         """The gatekeepers in office."""
         return self.committees[-1] if self.committees else None
+
+    def standing(self, committee: Committee) -> dict[Address, int]:
+        """Places of the members that are not revoked, by signing key."""
+        return {signer: at for signer, at in committee.signers.items() if signer not in self.revoked_gatekeepers}
 
     def distrusts(self, *subjects: Digest) -> bool:
         """Whether one of vendor root, measurement and platform is distrusted now."""

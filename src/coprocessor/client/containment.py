@@ -17,6 +17,7 @@ from coprocessor.audit.exposure import Exposure, grace_of
 from coprocessor.audit.names import Subject
 from coprocessor.audit.state import AuditState
 from coprocessor.chain.development import development_keys
+from coprocessor.chain.errors import TransactionReverted
 from coprocessor.client.session import Session
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.protocol import layout
@@ -190,13 +191,22 @@ class _Containing:
         broken = [signer for signer in committee.signers if signer in self._subject.broken.gatekeepers]
         assumed = set(self._subject.assumed)
         for signer in broken:
-            if signer in assumed or await self._is_revoked(signer):
-                continue
-            await self._send(f"revoke gatekeeper {to_hex(signer)}", "Gatekeeping", "revoke", signer)
+            if signer not in assumed and signer not in self._state.revoked_gatekeepers:
+                await self._revoke_gatekeeper(signer)
         return committee.number + 1 if set(broken) - assumed else 0
 
-    async def _is_revoked(self, signer: Address) -> bool:
-        return bool(await self._session.contracts["Gatekeeping"].read("revoked", signer))
+    async def _revoke_gatekeeper(self, signer: Address) -> None:
+        try:
+            await self._send(f"revoke gatekeeper {to_hex(signer)}", "Gatekeeping", "revoke", signer)
+        except TransactionReverted as error:
+            if error.reason != "gatekeeping: threshold":
+                raise
+            raise PeerUnreachable(
+                "drill.threshold",
+                f"gatekeeper {to_hex(signer)} cannot be revoked: fewer than t with shares would remain",
+                f"done so far: {'; '.join(self._sent) or 'nothing'}",
+                "have the proposer announce another committee (phat gatekeeper), and revoke it once that is in office",
+            ) from error
 
     async def _wait_for_cluster(self, cluster: ClusterId, epoch: int) -> ClusterContained:
         await self._wait(
