@@ -20,6 +20,9 @@ __all__ = ["Held", "Holders"]
 
 _log = logging.getLogger("coprocessor.host")
 
+_SIGNER = 3
+_EXPIRES, _REVOKED = 3, 4
+
 MAX_ASKED = 64
 """Workers of other clusters that are asked."""
 
@@ -115,6 +118,13 @@ class Holders:
             _log.info("worker: %s does not hold checkpoint %s: %s", url, to_hex(boundary.checkpoint), error)
         return None
 
+    async def _is_live(self, worker: WorkerId, now: int) -> bool:
+        """Whether the contract would count it: neither revoked nor distrusted nor expired."""
+        registry = self._around.contract("Registry")
+        record = await registry.read("workers", worker)
+        standing = await registry.read("standing", record[_SIGNER])
+        return not standing[_REVOKED] and now < standing[_EXPIRES]
+
     async def _committee(self) -> list[Address]:
         """Operators of the gatekeepers, in the order of the committee."""
         gatekeeping = self._around.contract("Gatekeeping")
@@ -136,6 +146,6 @@ class Holders:
             if await around.contract("Clusters").read("seats", around.cluster, operator):
                 continue
             endpoint = str(await registry.read("endpoints", worker)).rstrip("/")
-            if endpoint:
+            if endpoint and await self._is_live(worker, 0 if head is None else head.timestamp):
                 found[operator] = _Outsider(endpoint, worker, operator)
         return list(found.values())[:MAX_ASKED]
