@@ -22,7 +22,13 @@ from coprocessor.attestation.verdict import (
 )
 from coprocessor.crypto.hashing import sha256
 from coprocessor.values.errors import EvidenceRefused, InternalError, MalformedInput
-from coprocessor.values.network import AttestationFloor, ContractIdentity, Custodian, NetworkConfiguration
+from coprocessor.values.network import (
+    CONTRACT_NAMES,
+    AttestationFloor,
+    ContractIdentity,
+    Custodian,
+    NetworkConfiguration,
+)
 from tests.attestation.samples import NOW, POLICY, REPORT_DATA, SGX, VERDICT
 
 OTHER = sha256(b"other")
@@ -117,10 +123,9 @@ def test_a_policy_that_protects_nothing_cannot_be_made(change: dict[str, Any], c
 
 
 def configuration(allow_simulated: bool) -> NetworkConfiguration:
-    names = ("Directory", "Gatekeeping", "Registry", "Clusters", "Programs", "Fees", "Inbox", "Settlement")
     contract = ContractIdentity(bytes(20), OTHER)  # type: ignore[arg-type]
     floor = AttestationFloor((SIMULATED_ROOT.digest, INTEL_SGX_ROOT.digest), (VERDICT.measurement_digest,), 18, 2)
-    contracts = tuple((name, contract) for name in names)
+    contracts = tuple((name, contract) for name in CONTRACT_NAMES)
     return NetworkConfiguration(1, (), "finality", contracts, floor, allow_simulated, True, Custodian("none"))
 
 

@@ -204,7 +204,7 @@ def test_too_few_gatekeepers_say_who_is_missing_and_why() -> None:
 def test_only_equal_admissions_count_together() -> None:
     def member(name: str, expires: int) -> web.RouteDef:
         word = bytes(32)
-        fields = (word, word, 1, word, word, word, word, 5, True, word, 1, word)
+        fields = (word, word, 1, word, word, word, word, word, 5, True, word, 1, word)
         signed = m.AdmissionSigned(*fields, expires, name.encode())
 
         async def handler(request: web.Request) -> web.Response:

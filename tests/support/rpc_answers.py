@@ -52,12 +52,14 @@ ANSWERS: dict[str, tuple[tuple[Any, ...], Any]] = {
     "priority_fee": ((), "0x1"),
     "send_raw": ((b"\x02",), HASH),
     "raw_headers": ((5, 6), ["0xc0", "0xc0"]),
+    "raw_blocks": (([5],), ["0xc0"]),
+    "raw_receipts": (([5],), [["0xc0", "0x02"]]),
     "seals": ((bytes(32),), {"blockHash": HASH, "signatures": ["0x" + "11" * 65]}),
     "sealers": ((), [ADDRESS]),
 }
 """Method -> (arguments, its valid answer); a batch answers with a list of answers."""
 
-BATCHES = frozenset({"blocks", "proofs"})
+BATCHES = frozenset({"blocks", "proofs", "raw_blocks", "raw_receipts"})
 
 
 class AnsweredClient(RpcClient):

@@ -252,15 +252,17 @@ class Node:
             raise ResponseMalformed("coproc_getRawHeaders", f"{len(answer)} headers for blocks {first} to {last}")
         return [_bytes("coproc_getRawHeaders", raw) for raw in answer]
 
-    async def raw_blocks(self, numbers: Sequence[int]) -> list[tuple[bytes, list[bytes]]]:
-        """(RLP of the block, its receipts as they enter their trie) of several blocks, in one batch; unverified."""
-        tags = [encode_tag(number) for number in numbers]
-        blocks = await self.rpc.batch([Call("debug_getRawBlock", (tag,)) for tag in tags], into=str)
-        receipts = await self.rpc.batch([Call("debug_getRawReceipts", (tag,)) for tag in tags], into=list[str])
-        return [
-            (_bytes("debug_getRawBlock", block), [_bytes("debug_getRawReceipts", raw) for raw in raws])
-            for block, raws in zip(blocks, receipts, strict=True)
-        ]
+    async def raw_blocks(self, numbers: Sequence[int]) -> list[bytes]:
+        """RLP of several blocks, in one batch; unverified."""
+        method = "debug_getRawBlock"
+        answers = await self.rpc.batch([Call(method, (encode_tag(number),)) for number in numbers], into=str)
+        return [_bytes(method, raw) for raw in answers]
+
+    async def raw_receipts(self, numbers: Sequence[int]) -> list[list[bytes]]:
+        """Receipts of several blocks, as they enter their tries, in one batch; unverified."""
+        method = "debug_getRawReceipts"
+        answers = await self.rpc.batch([Call(method, (encode_tag(number),)) for number in numbers], into=list[str])
+        return [[_bytes(method, raw) for raw in receipts] for receipts in answers]
 
     async def seals(self, block_hash: bytes) -> list[bytes]:
         """Seals over a finalised block, 65 bytes each."""

@@ -115,8 +115,10 @@ class RecordReader:
 
     async def _read(self, items: list[ChainHeader]) -> AsyncIterator[Record]:
         wanted = [item for item in items if item.roots is not None]
-        raw = await self._node.raw_blocks([item.header.number for item in wanted]) if wanted else []
-        content = {item.header.number: parts for item, parts in zip(wanted, raw, strict=True)}
+        numbers = [item.header.number for item in wanted]
+        blocks = await self._node.raw_blocks(numbers) if numbers else []
+        receipts_of = await self._node.raw_receipts(numbers) if numbers else []
+        content = dict(zip(numbers, zip(blocks, receipts_of, strict=True), strict=True))
         for item in items:
             if item.roots is None:
                 yield Record(item.header)
