@@ -60,10 +60,12 @@ _SETTLED = (
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """The beacon at a block: present committee, the one in ceremony, those of the last two keys, the ceremony."""
+    """The beacon at a block: present committee, whether a next one is announced, the one in ceremony, those of the last
+    two keys, the ceremony."""
 
     block: int
     present: int
+    is_announced: bool
     in_ceremony: int
     committee: int
     former: int
@@ -129,7 +131,7 @@ class BeaconCourier:
         if height not in self._parts:
             async with self._asking:
                 standing = await self._stand((await self._feed.advance()).number)
-                await self._prove(standing)
+                await self._prove(standing, members=0)
                 signed = await self._enclave.request(m.SignBeacon(height), m.BeaconSigned)
             while len(self._parts) >= MAX_REMEMBERED:
                 del self._parts[min(self._parts)]
@@ -162,16 +164,16 @@ class BeaconCourier:
 
     async def _stand(self, block: int) -> _Standing:
         read = self._beacon.read
-        present, in_ceremony, committee, former, session = await asyncio.gather(
-            self._gatekeeping.read("committee", tag=block),
+        present, announced, in_ceremony, committee, former, session = await asyncio.gather(
+            *(self._gatekeeping.read(name, tag=block) for name in ("committee", "next_count")),
             *(read(name, tag=block) for name in ("in_ceremony", "committee", "former_committee", "session")),
         )
         members = await read_present(self._gatekeeping, block)
         self._urls |= {member.signer: member.endpoint for member in members if member.endpoint}
-        return _Standing(block, present, in_ceremony, committee, former, Digest(session), members)
+        return _Standing(block, present, announced > 0, in_ceremony, committee, former, Digest(session), members)
 
-    async def _prove(self, standing: _Standing) -> None:
-        wanted = slots.beacon(standing.session, len(standing.members), standing.committees)
+    async def _prove(self, standing: _Standing, members: int) -> None:
+        wanted = slots.beacon(standing.session, members, standing.committees)
         await self._feed.prove(wanted, standing.block)
 
     # ---- the key's ceremony
@@ -180,8 +182,10 @@ class BeaconCourier:
         """What this member has to say in the present committee's ceremony, said; whether there was anything."""
         if standing.in_ceremony != standing.present:
             return await self._begin(standing, place)
+        if standing.is_announced:  # its enclave's view of the committee belongs to the handover until that is over
+            return False
         async with self._asking:
-            await self._prove(standing)
+            await self._prove(standing, len(standing.members))
             entries = await read_entries(self._around.node, self._beacon, standing.session, standing.block)
             step = await self._enclave.request(m.BeaconCeremony(entries), m.BeaconStep)
         if step.done:

@@ -75,13 +75,15 @@ def beacon(session: bytes, members: int, committees: Iterable[int]) -> Wanted:
 
     Args:
         session: 32 bytes, of the ceremony that is under way, or was the last.
-        members: of the present committee.
+        members: of the present committee; 0 where its ceremony is not looked at.
         committees: numbers of those whose keys are looked at.
     """
     names = ("session", "opened", "in_ceremony", "phase_blocks", "committee", "former_committee", "window")
     slots = [layout.beacon_variable(name) for name in names]
     slots += [layout.beacon_transcript_head(session), layout.beacon_transcript_count(session)]
     slots += [layout.beacon_key(number, name) for number in committees for name in ("key_hash", "recorded")]
+    if not members:
+        return {"Beacon": slots}
     whose = [layout.gatekeeping_genesis(), layout.gatekeeping_committee()]
     whose += [layout.gatekeeping_threshold(), layout.gatekeeping_member_count()]
     whose += [layout.gatekeeping_member(index, "signer") for index in range(members)]
