@@ -147,7 +147,12 @@ class FakeContracts:
     async def read(self, function: str, *arguments: Any, tag: Any = "latest") -> Any:
         if function == "check_signatures":
             raise TransactionReverted("check_signatures", "clusters: signer")
-        return 1 if function == "member_count" else [0] * 3 + [bytes(20)] + [0] * 9
+        known = {"member_count": 1, "next_count": 0, "endpoints": "", "revoked": 0}
+        if function in known:
+            return known[function]
+        if function in ("members", "next_members"):
+            return [bytes(20), bytes(20), bytes(32), bytes(32)]
+        return [0] * 3 + [bytes(20)] + [0] * 9
 
 
 class StillFeed:
@@ -155,7 +160,7 @@ class StillFeed:
 
     def __init__(self, scene: Scene) -> None:
         chain = scene.stage.chain
-        self.head = SimpleNamespace(number=chain.number, hash=chain.block_hash())
+        self.head = SimpleNamespace(number=chain.number, hash=chain.block_hash(), timestamp=chain.timestamp)
 
     async def advance(self) -> Any:
         return self.head
@@ -184,6 +189,9 @@ async def served_gatekeeper(scene: Scene, folder: Path) -> AsyncIterator[Hosts]:
     host._feed = StillFeed(scene)  # type: ignore[assignment]
     host._beacon = StillBeacon(host._enclave)  # type: ignore[assignment,arg-type]
     host._contracts = FakeContracts  # type: ignore[assignment,method-assign]
+    host._booted = scene.stage.committee.booted[0]
+    host._checkpoint = SimpleNamespace(number=0)  # type: ignore[assignment]
+    host._pads = host._make_pad_courier(host._enclave)  # type: ignore[arg-type]
     keep_checkpoint(folder)
     async with AsyncExitStack() as stack:
         port = await stack.enter_async_context(serve_http(host._routes(), "127.0.0.1", 0))

@@ -142,6 +142,8 @@ def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str
         "network action": ["verify"],
         "keys action": ["lineage"],
         "drill action": ["break"],
+        "custodian action": ["open"],
+        "custodian files": [],
         "kind": ["worker"],
         "name": ["0x11111111"],
     }

@@ -159,6 +159,10 @@ RECORDS: dict[str, str] = {
     "POST /v1/beacon": "SignBeacon",
     "POST /v1/receipt": "MakeReceipt",
     "POST /v1/hold": "Hold",
+    "POST /v1/pads/keep": "KeepPiece",
+    "POST /v1/pads/give": "GivePiece",
+    "POST /v1/pads/confirm": "ConfirmPad",
+    "POST /v1/custody": "TakePieces",
     "POST /v1/keys": "SignKeys",
 }
 """Routes that take a record; ``POST /v1/query`` takes bytes of its own."""

@@ -155,7 +155,8 @@ class Committee:
         slots = [count, following]
         slots += [layout.gatekeeping_member(number, "signer") for number in range(storage.get(count, 0))]
         slots += [layout.gatekeeping_next_member(number, "signer") for number in range(storage.get(following, 0))]
-        wanted = [("Gatekeeping", slot) for slot in slots]
+        slots += [layout.gatekeeping_revoked(storage.get(slot, 0).to_bytes(32, "big")[12:]) for slot in slots[2:]]
+        wanted = [("Gatekeeping", slot) for slot in dict.fromkeys(slots)]
         for machine in self.machines:
             verdict = verify_evidence(machine.quote(bytes(64), chain.timestamp), chain.timestamp)
             subjects = verdict.root, verdict.measurement_digest, verdict.platform_id

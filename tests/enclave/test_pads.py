@@ -138,6 +138,15 @@ def test_a_member_that_has_left_gets_nothing() -> None:
         assert refusal(committee.prove_members(holder), request) == "custody.no_member"
 
 
+def test_a_revoked_member_gets_nothing() -> None:
+    committee = whole()
+    committee.crash(2)
+    committee.chain.set("Gatekeeping", layout.gatekeeping_revoked(committee.signer(2)), 1)
+    committee.chain.mine()
+    request = m.GivePiece(committee.presence(2), committee.pad(2))
+    assert refusal(committee.prove_members(0), request) == "custody.no_member"
+
+
 def test_old_requests_and_replayed_answers_give_nothing() -> None:
     committee = whole()
     committee.crash(2)
@@ -274,6 +283,20 @@ def test_members_restart_one_after_the_other_for_ever() -> None:
         committee.recover(at, [one for one in range(3) if one != at])
         committee.share_pads()
     assert all(has_keys(committee, at) for at in range(3))
+
+
+def test_whoever_restarts_is_known_to_have_lost_its_pieces() -> None:
+    """The others see it as soon as it asks for its own, and give it theirs again."""
+    committee = whole()
+    assert custody(committee, 0).receipts == 2
+    committee.crash(2)
+    committee.recover(2, [0, 1])
+    assert custody(committee, 0).receipts == 1
+    assert not custody(committee, 0).is_durable
+    committee.share_pads([0], [2])
+    assert custody(committee, 0).is_durable
+    committee.crash(0)
+    committee.recover(0, [1, 2])
 
 
 def restart_all(committee: Committee) -> None:

@@ -238,11 +238,19 @@ SCENARIOS = {
         _save_ceremony,
         lambda folder: CeremonyFile(folder / "gatekeeper.json").load()
     ),
+    PersistPoint.GATEKEEPER_PAD: Scenario(
+        lambda folder: CeremonyFile(folder / "gatekeeper.json").save(kept_ceremony(b"under a pad")),
+        lambda folder, disk: CeremonyFile(folder / "gatekeeper.json", disk).update(
+            PersistPoint.GATEKEEPER_PAD, sealed=b"under the next one"
+        ),
+        lambda folder: CeremonyFile(folder / "gatekeeper.json").load()
+    ),
     PersistPoint.HOLDER_CHECKPOINT: Scenario(
         prepare=_nothing,
         act=lambda folder, disk: _held(folder, disk).keep(*_CHECKPOINT),
         observe=lambda folder: _held(folder, PLAIN_DISK).find(_CHECKPOINT[0]),
     ),
+    PersistPoint.CUSTODIAN_FILE: _whole_file(PersistPoint.CUSTODIAN_FILE),
     PersistPoint.WORKER_CHECKPOINT: _whole_file(PersistPoint.WORKER_CHECKPOINT),
     PersistPoint.WORKER_NATIVE_CODE: _whole_file(PersistPoint.WORKER_NATIVE_CODE),
     PersistPoint.CLIENT_NATIVE_CODE: Scenario(

@@ -26,6 +26,7 @@ COMMANDS = (
     ("up", "start a development network: chain, gatekeeper, workers"),
     ("chain", "run the embedded development chain"),
     ("gatekeeper", "run a gatekeeper"),
+    ("custodian", "open a gatekeeper's share after a loss of all power, with offline keys"),
     ("worker", "run a worker that joins a network"),
     ("new", "make a folder with a small program to start from"),
     ("deploy", "deploy a program"),

@@ -158,6 +158,7 @@ class SharesAtRest:
         pieces = () if self._outer is None else self._outer.pieces
         return m.Custody(
             kind=self._custodian.kind,
+            memory_key=self.memory.public_key,
             is_locked=not self.is_open,
             is_durable=self.is_durable,
             record=b"" if record is None else cbor.dumps(record.to_plain()),
@@ -174,6 +175,7 @@ class SharesAtRest:
             except CoprocessorError:
                 continue  # one that shows nothing good must not keep pieces from the others
             present[signer] = memory_key
+            self._pads.note(signer, memory_key)
         offers = self._pads.offers(present, keys)
         return m.Offers(tuple(m.Offered(holder, encode_offer(offer)) for holder, offer in offers))
 
@@ -215,6 +217,7 @@ class SharesAtRest:
                 f"0x{asker.hex()} is no member in good standing on this gatekeeper's chain",
                 next="join with the next handover",
             )
+        self._pads.note(asker, memory_key)
         held, newest = self._held.find(asker, Digest(checked_digest(message.pad, "pad")))
         answer = make_return(held.record, held.index, held.piece, newest, memory_key, keys.signing)
         return m.PieceGiven(encode_return(answer))
@@ -275,7 +278,7 @@ class SharesAtRest:
         return Address(presence.signer), presence.sealing_key
 
     def _members(self, fresh: int) -> set[Address]:
-        """Present and announced members, proven at a block not before ``fresh`` (rule 3)."""
+        """Present and announced members, none revoked, proven at a block not before ``fresh`` (rule 3)."""
         if fresh == 0 and not self._view.has("Gatekeeping", layout.gatekeeping_member_count()):
             return set(self._first)
         count = self._fresh(layout.gatekeeping_member_count(), fresh)
@@ -284,7 +287,8 @@ class SharesAtRest:
         following = self._fresh(layout.gatekeeping_next("count"), fresh)
         slots = [layout.gatekeeping_member(at, "signer") for at in range(count)]
         slots += [layout.gatekeeping_next_member(at, "signer") for at in range(following)]
-        return {Address(self._fresh(slot, fresh).to_bytes(32, "big")[12:]) for slot in slots}
+        signers = {Address(self._fresh(slot, fresh).to_bytes(32, "big")[12:]) for slot in slots}
+        return {signer for signer in signers if not self._fresh(layout.gatekeeping_revoked(signer), fresh)}
 
     def _fresh(self, slot: bytes, number: int) -> int:
         proven = self._view.slot("Gatekeeping", slot)

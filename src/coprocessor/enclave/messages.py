@@ -750,6 +750,7 @@ class Custody:
 
     Args:
         kind: the network's custodian: none, keys or file.
+        memory_key: 32 bytes, what pieces for this gatekeeper are sealed to.
         is_locked: the share waits for its pad.
         is_durable: what the blob holds survives the end of the enclave's process.
         record: CBOR of the newest pad's record, or of the one that is waited for; empty where there is no pad.
@@ -758,6 +759,7 @@ class Custody:
     """
 
     kind: str
+    memory_key: bytes
     is_locked: bool
     is_durable: bool
     record: bytes

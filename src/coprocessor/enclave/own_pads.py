@@ -117,6 +117,14 @@ class OwnPads:
         self._number = max(newest, record.number)
         self._returned = record.digest
 
+    def note(self, holder: Address, memory_key: bytes) -> None:
+        """A holder shows its memory's key; what it kept under another one is gone."""
+        for wrapping in (self.wrapping, self.pending):
+            if wrapping is not None and holder in wrapping.pad.record.holders:
+                receipts, index = self._of(wrapping.pad.record), wrapping.pad.record.index_of(holder)
+                if receipts.get(index, memory_key) != memory_key:
+                    del receipts[index]
+
     def offers(self, memory_keys: Mapping[Address, bytes], keys: EnclaveKeys) -> list[tuple[Address, Offer]]:
         """Pieces for those of the others that do not keep theirs.
 

@@ -125,7 +125,7 @@ class CeremonyFile:
                 "restore it from a copy; without it this gatekeeper's share is gone",
             ) from error
 
-    def save(self, kept: KeptCeremony) -> None:
+    def save(self, kept: KeptCeremony, point: PersistPoint = PersistPoint.GATEKEEPER_SHARE) -> None:
         """Written whole and durable before this returns. Raises DiskFailed."""
         document = {
             "format": _FORMAT,
@@ -137,10 +137,10 @@ class CeremonyFile:
             "evidence": to_hex(kept.evidence),
         }
         text = json.dumps(document, indent=1) + "\n"
-        self._disk.replace(PersistPoint.GATEKEEPER_SHARE, self._path, text.encode("ascii"))
+        self._disk.replace(point, self._path, text.encode("ascii"))
 
-    def update(self, **changes: Any) -> None:
+    def update(self, point: PersistPoint = PersistPoint.GATEKEEPER_SHARE, /, **changes: Any) -> None:
         """Replaces some fields of what is kept. Raises as ``save``."""
         kept = self.load()
         assert kept is not None, "there is a genesis before anything else is kept"
-        self.save(replace(kept, **changes))
+        self.save(replace(kept, **changes), point)

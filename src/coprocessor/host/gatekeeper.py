@@ -12,6 +12,12 @@
 | ``POST /v1/hold`` | ``Hold`` encoded | JSON: this operator holds a cluster's checkpoint, and its signature |
 | ``GET /v1/checkpoint`` | ``digest``, ``piece`` if wanted | bytes: a held manifest, or a sealed piece of it |
 | ``POST /v1/handover`` | ``SignHandover`` encoded | ``HandoverSigned`` encoded: it agrees to the announced committee |
+| ``GET /v1/pads/key`` | | ``Admit`` encoded: evidence over the key of its enclave's memory |
+| ``POST /v1/pads/keep`` | ``KeepPiece`` encoded | ``PieceKept`` encoded |
+| ``POST /v1/pads/give`` | ``GivePiece`` encoded | ``PieceGiven`` encoded |
+| ``POST /v1/pads/confirm`` | ``ConfirmPad`` encoded | ``Ready`` encoded |
+| ``GET /v1/custody`` | | ``WaitingShare`` encoded: what offline custodians need after a restart |
+| ``POST /v1/custody`` | ``TakePieces`` encoded | ``Unwrapped`` encoded: the share is open again |
 | ``GET /v1/status`` | | how this gatekeeper is doing |
 
 Before it judges, the enclave gets the newest finalised headers, and before a release the proofs of the asking worker's
@@ -51,6 +57,8 @@ from coprocessor.host.handover import HandoverCourier
 from coprocessor.host.holding import HOLD, Holder, HolderPlace
 from coprocessor.host.http import PeerClient, cbor_response, json_response, serve_http, taking
 from coprocessor.host.key_ceremony import CeremonyCourier, CeremonySurroundings
+from coprocessor.host.pad_courier import PadCourier, PadSurroundings
+from coprocessor.host.pad_routes import pad_routes
 from coprocessor.host.policy import prove_policy
 from coprocessor.host.presence import Presence
 from coprocessor.host.progress import Progress
@@ -59,7 +67,7 @@ from coprocessor.host.worker import run_until_signal
 from coprocessor.keys.release import decode_request
 from coprocessor.protocol.genesis import compute_network_id, network_to_json
 from coprocessor.protocol.statements import ROLE_GATEKEEPER
-from coprocessor.values.errors import CallerMisuse, MalformedInput, PeerUnreachable
+from coprocessor.values.errors import CallerMisuse, CoprocessorError, MalformedInput, PeerUnreachable
 from coprocessor.values.identities import ZERO_DIGEST, Address, Digest, from_hex, to_hex
 from coprocessor.values.network import Network
 
@@ -105,6 +113,7 @@ class GatekeeperHost:
         self._presence: Presence | None = None
         self._checkpoint: Block | None = None
         self._peers = PeerClient()
+        self._pads: PadCourier | None = None
         self._held: tuple[Network, Holder] | None = None
 
     async def run(self, on_ready: Callable[[str], None] | None = None) -> None:
@@ -167,14 +176,17 @@ class GatekeeperHost:
             await self._trying.until_done("boot", lambda: self._boot(enclave))
             self._enclave = enclave
             self._progress.clear("enclave")
+            self._pads = self._make_pad_courier(enclave)
             await until_first_ends(
                 self._work(enclave),
                 self._trying.for_ever("presence", self._appear),
+                self._trying.for_ever("custody", self._pads.step),
                 self._watch(enclave),
             )
         finally:
             self._presence = None
-            self._enclave = self._own = self._ceremony = self._handover = self._beacon = self._checkpoint = None
+            self._enclave = self._own = self._ceremony = self._handover = self._beacon = self._pads = None
+            self._checkpoint = None
             await enclave.close()
 
     async def _work(self, enclave: EnclaveProcess) -> None:
@@ -241,6 +253,15 @@ class GatekeeperHost:
         contract = self._contracts()["Gatekeeping"]
         return CeremonySurroundings(self._node, self._sending(), contract, self._network.configuration, self._file)
 
+    def _make_pad_courier(self, enclave: EnclaveProcess) -> PadCourier:
+        assert self._feed is not None
+        assert self._booted is not None
+        assert self._checkpoint is not None
+        hints, contract = self._options.gatekeepers(), self._contracts()["Gatekeeping"]
+        operator = self._options.operator.address
+        around = PadSurroundings(self._peers, self._endpoint, hints, contract, self._file, operator)
+        return PadCourier(around, enclave, self._feed, self._booted, self._checkpoint)
+
     async def _watch(self, enclave: EnclaveProcess) -> None:
         raise await enclave.wait_for_death()
 
@@ -284,6 +305,7 @@ class GatekeeperHost:
             web.post("/v1/beacon", taking(self._on_beacon)),
             web.post("/v1/hold", taking(self._on_hold)),
             web.get("/v1/checkpoint", taking(self._on_checkpoint, "digest", "piece")),
+            *pad_routes(self._keeping),
             web.get("/v1/status", taking(self._on_status)),
         ]
 
@@ -385,6 +407,12 @@ class GatekeeperHost:
             raise PeerUnreachable("gatekeeper.starting", "this gatekeeper is starting", next="try again in a moment")
         return _answer(await self._beacon.sign(message.height))
 
+    def _keeping(self) -> PadCourier:
+        self._living()
+        if self._pads is None:
+            raise PeerUnreachable("gatekeeper.starting", "this gatekeeper is starting", next="try again in a moment")
+        return self._pads
+
     async def _on_status(self, request: web.Request) -> web.Response:
         kept = self._file.load()
         return json_response(
@@ -404,8 +432,15 @@ class GatekeeperHost:
                 "waiting": self._progress.waiting(),
                 "block": 0 if self._feed is None or self._feed.head is None else self._feed.head.number,
                 "has_share": kept is not None and kept.has_share,
+                "custody": await self._custody(),
             }
         )
+
+    async def _custody(self) -> dict[str, Any] | None:
+        """How the share rests; None while the enclave starts."""
+        with contextlib.suppress(CoprocessorError):
+            return await self._keeping().standing()
+        return None
 
     def _living(self) -> tuple[EnclaveProcess, ChainFeed]:
         if self._enclave is None or not self._enclave.is_alive or self._feed is None:

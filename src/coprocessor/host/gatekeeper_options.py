@@ -54,6 +54,11 @@ class GatekeeperOptions:
             raise CallerMisuse("network.no_rpc", "the network file names no node", next="name one (--rpc URL)")
         return url
 
+    def gatekeepers(self) -> tuple[str, ...]:
+        """URLs of the network's gatekeepers, as the network file hints at them."""
+        urls = self.parsed()[1].get("gatekeepers")
+        return tuple(url.rstrip("/") for url in urls if isinstance(url, str)) if isinstance(urls, list) else ()
+
     def platform_folder(self) -> Path:
         """Where the simulated platform lies."""
         return self.platform or self.data / "platform"

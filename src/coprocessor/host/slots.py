@@ -14,6 +14,7 @@ __all__ = [
     "ceremony",
     "committee",
     "handover",
+    "members",
     "policy",
     "progress",
     "proven_links",
@@ -88,6 +89,15 @@ def beacon(session: bytes, members: int, committees: Iterable[int]) -> Wanted:
     whose += [layout.gatekeeping_threshold(), layout.gatekeeping_member_count()]
     whose += [layout.gatekeeping_member(index, "signer") for index in range(members)]
     return {"Beacon": slots, "Gatekeeping": whose}
+
+
+def members(present: Sequence[bytes], following: Sequence[bytes]) -> Wanted:
+    """Who the gatekeepers with these signing addresses are, the announced ones, and who is revoked (PROTOCOL 9.5)."""
+    slots = [layout.gatekeeping_member_count(), layout.gatekeeping_next("count")]
+    slots += [layout.gatekeeping_member(index, "signer") for index in range(len(present))]
+    slots += [layout.gatekeeping_next_member(index, "signer") for index in range(len(following))]
+    slots += [layout.gatekeeping_revoked(signer) for signer in {*present, *following}]
+    return {"Gatekeeping": slots}
 
 
 def worker_standing(cluster: ClusterId, worker: WorkerId, signer: bytes) -> Wanted:

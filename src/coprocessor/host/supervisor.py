@@ -34,6 +34,7 @@ from coprocessor.chain.sender import TransactionSender
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.durable.disk import PLAIN_DISK, Disk
 from coprocessor.durable.points import PersistPoint
+from coprocessor.enclave.own_pads import check_peers
 from coprocessor.host import provision
 from coprocessor.host.children import Child
 from coprocessor.host.folder import locked_folder
@@ -184,6 +185,7 @@ class Supervisor:
             raise CallerMisuse(
                 "up.clusters", f"{options.clusters} clusters were asked for", next=f"start 1 to {MAX_CLUSTERS}"
             )
+        check_peers(options.custodian, options.gatekeepers, options.committee)
         if not options.allow_simulated:
             open_attester(options.data / "platform", simulated=False)
 
@@ -310,6 +312,14 @@ class Supervisor:
                 "its measured source has changed since the network was made",
                 "run the version that made it, or start a new network in another folder",
             )
+        kind = network.configuration.custodian.kind
+        if network.configuration.custodian != self._options.custodian:
+            raise CallerMisuse(
+                "up.custody",
+                f"the network in {self._options.data} was made with the custodian {kind}",
+                "its genesis covers it",
+                "start it with the same --custody, or a new network in another folder",
+            )
 
     def _operators(self) -> dict[str, tuple[PrivateKey, Path]]:
         """Key and key file of each process that sends transactions."""
@@ -322,11 +332,13 @@ class Supervisor:
         self, state: UpState, configuration: NetworkConfiguration, rpc: str, keys: dict[str, tuple[PrivateKey, Path]]
     ) -> list[tuple[Child, str]]:
         file = self._options.data / "genesis-network.json"
-        text = network_to_json(Network(configuration, ()), {"rpc": rpc}).encode("utf-8")
+        ports = {f"gatekeeper-{at}": state.port(f"gatekeeper-{at}") for at in range(self._options.gatekeepers)}
+        urls = [f"http://127.0.0.1:{port}" for port in ports.values()]
+        hints = {"rpc": rpc, "gatekeepers": urls}  # they hold pieces of each other's pads from the genesis on
+        text = network_to_json(Network(configuration, ()), hints).encode("utf-8")
         self._options.disk.replace(PersistPoint.UP_GENESIS, file, text)
         started = []
-        for name in [f"gatekeeper-{at}" for at in range(self._options.gatekeepers)]:
-            port = state.port(name)
+        for name, port in ports.items():
             child = await self._start_host(name, "gatekeeper", file, keys[name][1], port)
             started.append((child, f"http://127.0.0.1:{port}"))
         return started

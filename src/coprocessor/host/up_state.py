@@ -60,7 +60,10 @@ class UpState:
         for candidate in (self._values.get(f"port {name}"), preferred):
             if candidate is not None and _is_free(candidate):
                 return self.keep(f"port {name}", candidate)
-        return self.keep(f"port {name}", _any_port())
+        port = _any_port()
+        while port in self._values.values():  # chosen for another part, which does not listen yet
+            port = _any_port()
+        return self.keep(f"port {name}", port)
 
 
 def _load(path: Path) -> dict[str, int]:

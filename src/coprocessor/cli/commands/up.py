@@ -10,9 +10,11 @@ from coprocessor.chain.development import development_keys
 from coprocessor.cli.options import DEFAULT_NETWORK, development_disk, seconds, whole
 from coprocessor.cli.screen import SIMULATED, Screen
 from coprocessor.host.supervisor import Summary, UpOptions, run_up
-from coprocessor.values.identities import to_hex
+from coprocessor.values.errors import CoprocessorError
+from coprocessor.values.identities import from_hex, to_hex
+from coprocessor.values.network import Custodian
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "parse_custodian", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,10 +24,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clusters", type=whole, default=1, metavar="N", help="workers take turns (default 1)")
     parser.add_argument("--gatekeepers", type=whole, default=1, metavar="N", help="how many (default 1)")
     parser.add_argument("--threshold", type=whole, metavar="T", help="gatekeepers that must act together")
+    parser.add_argument(
+        "--custody",
+        type=parse_custodian,
+        default=Custodian("file"),
+        metavar="file|none|C:KEY,KEY,...",
+        help="what brings gatekeepers' shares back after a loss of all power: each disk by itself, nothing, or C of the"
+        " offline keys together (default: file)",
+    )
     parser.add_argument("--chain", default="embedded", metavar="embedded|anvil|URL", help="default: embedded")
     parser.add_argument("--no-simulated", action="store_true", help="refuse to run without TEE hardware")
     parser.add_argument("--finality-lag", type=whole, default=0, metavar="N", help="of the embedded chain")
     parser.add_argument("--block-time", type=seconds, metavar="SECONDS", help="of the embedded chain")
+
+
+def parse_custodian(text: str) -> Custodian:
+    """What ``--custody`` names. Raises argparse.ArgumentTypeError."""
+    threshold, _, keys = text.partition(":")
+    try:
+        if not keys:
+            return Custodian(text)
+        return Custodian("keys", int(threshold), tuple(from_hex(key, 32, "custodian's key") for key in keys.split(",")))
+    except (ValueError, CoprocessorError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
@@ -36,6 +57,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         clusters=arguments.clusters,
         gatekeepers=arguments.gatekeepers,
         threshold=arguments.threshold,
+        custodian=arguments.custody,
         chain=arguments.chain,
         allow_simulated=not arguments.no_simulated,
         finality_lag=arguments.finality_lag,
