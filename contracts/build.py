@@ -35,6 +35,7 @@ CONTRACTS = (
     "inbox/Inbox.vy",
     "settlement/Settlement.vy",
     "beacon/Beacon.vy",
+    "accounts/Accounts.vy",
     "consumers/AuctionHouse.vy",
 )
 

@@ -10,7 +10,7 @@
     New code is announced by whom the policy names, stands here for the policy's delay, and then anybody may have it
     take effect, by a link (PROTOCOL 12). All versions stay readable, in order.
 @dev Enclaves and clients prove `codes`, `programs`, `handles`, `input_keys`, `announcements`, `upgrade_counts` and
-    `upgrades` by storage proofs: one slot per field.
+    `upgrades` and `account_signers` by storage proofs: one slot per field.
     Reverts: "programs: chunk order", "programs: chunk empty", "programs: upload closed", "programs: code",
     "programs: cluster", "programs: callee", "programs: exists", "programs: handles", "programs: fuel limit",
     "programs: program", "programs: epoch", "programs: kind", "programs: key", "programs: no key",
@@ -36,6 +36,7 @@ PROGRAM_KEYS_TYPE: constant(bytes32) = keccak256(
     "ProgramKeys(bytes32 network,bytes32 cluster,uint64 epoch,bytes32 keysHash)"
 )
 KIND_INPUT_KEY: constant(uint8) = 0
+KIND_ACCOUNT_SIGNER: constant(uint8) = 1
 UPGRADE_TYPE: constant(bytes32) = keccak256(
     "Upgrade(bytes32 program,uint64 announcement,bytes32 code_hash,uint64 fuel_limit)"
 )
@@ -53,7 +54,7 @@ MAX_SIGNATURES: constant(uint256) = 16
 MAX_KEYS: constant(uint256) = 128  # keys of one transaction
 
 # @notice A public key of a program in an epoch. Kind 0: X25519, to which inputs are sealed; for a cluster's id, to which
-#     private code is sealed.
+#     private code is sealed. Kind 1: the address of the signer of the program's account, as a number.
 struct ProgramKey:
     program: bytes32
     kind: uint8
@@ -101,6 +102,11 @@ event InputKeyPublished:
     program: indexed(bytes32)
     epoch: indexed(uint256)
     key: bytes32
+
+event AccountSignerPublished:
+    program: indexed(bytes32)
+    epoch: indexed(uint256)
+    signer: indexed(address)
 
 event KeysPublished:
     cluster: indexed(bytes32)
@@ -163,6 +169,8 @@ upgrade_counts: public(HashMap[bytes32, uint256])
 upgrades: public(HashMap[bytes32, HashMap[uint256, Upgrade]])
 # @notice By program: how many upgrades were announced; the next vote names this number.
 announcement_counts: public(HashMap[bytes32, uint256])
+# @notice By program and epoch: who signs for its account (`Accounts`); zero if not recorded.
+account_signers: public(HashMap[bytes32, HashMap[uint256, address]])
 
 
 @deploy
@@ -370,9 +378,16 @@ def publish_keys(
     assert len(signers) >= terms.quorum, "programs: quorum"
     for key: ProgramKey in keys:
         assert self._cluster_of(key.program) == cluster, "programs: program"
-        assert key.kind == KIND_INPUT_KEY, "programs: kind"
+        assert key.kind == KIND_INPUT_KEY or key.kind == KIND_ACCOUNT_SIGNER, "programs: kind"
         assert key.key != empty(bytes32), "programs: key"
-        if self.input_keys[key.program][number] == empty(bytes32):
+        if key.kind == KIND_ACCOUNT_SIGNER:
+            assert key.program != cluster and convert(key.key, uint256) < 2**160, "programs: key"
+            if self.account_signers[key.program][number] == empty(address):
+                self.account_signers[key.program][number] = convert(convert(key.key, uint160), address)
+                log AccountSignerPublished(
+                    program=key.program, epoch=number, signer=self.account_signers[key.program][number]
+                )
+        elif self.input_keys[key.program][number] == empty(bytes32):
             self.input_keys[key.program][number] = key.key
             log InputKeyPublished(program=key.program, epoch=number, key=key.key)
     log KeysPublished(cluster=cluster, epoch=number, signers=signers)

@@ -31,7 +31,10 @@ from coprocessor.values.identities import (
 )
 from tests.contracts.evm import Deployed, Evm, Mined
 
-CONTRACTS = ("Directory", "Gatekeeping", "Registry", "Clusters", "Programs", "Fees", "Inbox", "Settlement", "Beacon")
+CONTRACTS = (
+    *("Directory", "Gatekeeping", "Registry", "Clusters", "Programs", "Fees", "Inbox", "Settlement"),
+    *("Beacon", "Accounts"),
+)
 THRESHOLD = 2
 PHASE_BLOCKS = 5
 HOLDERS = 2
@@ -95,6 +98,7 @@ class TestNetwork:
     inbox: Deployed
     settlement: Deployed
     beacon: Deployed
+    accounts: Deployed
 
     def __init__(self, evm: Evm) -> None:
         self.evm = evm
@@ -133,6 +137,7 @@ class TestNetwork:
             "Fees": [at["Inbox"], at["Settlement"]],
             "Inbox": [at["Fees"], at["Clusters"], at["Programs"], at["Settlement"]],
             "Settlement": [at["Inbox"], at["Clusters"], at["Registry"], at["Gatekeeping"]],
+            "Accounts": [at["Accounts"], at["Clusters"], at["Programs"]],
             "Beacon": [at["Gatekeeping"], PHASE_BLOCKS, BEACON_WINDOW, True],
         }
         for name in CONTRACTS:

@@ -121,6 +121,7 @@ class Recorder:
         program = network.programs.event(mined, "Instantiated")["program"]
         upgrade = (program, policy.fields, code_hash, 10**6, [])
         self.record("announce an upgrade", network.programs.send(self.user, "announce", *upgrade))
+        self.record("make an account", network.accounts.send(self.user, "create", program))
         network.evm.client.call("evm_setNextBlockTimestamp", network.evm.timestamp() + 2)
         self.record("execute an upgrade", network.programs.send(self.user, "execute", program))
 

@@ -53,8 +53,9 @@ def test_the_page_lists_every_function_that_changes_anything() -> None:
 
 
 def test_no_contract_takes_ether_or_calls_by_default() -> None:
-    kinds = {entry["type"] for name in CONTRACTS for entry in abi_of(name)}
-    assert not kinds & {"fallback", "receive"}
+    """But programs' accounts, which are for that; ``Accounts`` itself refuses (test_accounts.py)."""
+    taking = {name for name in CONTRACTS for entry in abi_of(name) if entry["type"] in ("fallback", "receive")}
+    assert taking == {"Accounts"}
 
 
 def test_nothing_is_named_like_a_back_door() -> None:
@@ -98,6 +99,7 @@ def _calls(network: TestNetwork) -> Calls:
         ("Clusters", "approve"): ([cluster.id, new.worker], frozenset({deployer})),
         ("Clusters", "remove"): ([cluster.id, member.worker], frozenset({deployer, guardian})),
         ("Clusters", "raise_epoch"): ([cluster.id], frozenset({deployer, guardian})),
+        ("Accounts", "bind"): ([digest("program")], frozenset({contracts["Accounts"]})),
         ("Programs", "announce"): ([program, timelock, code, 1, []], frozenset({deployer})),
         ("Programs", "withdraw"): ([waiting, timelock, []], frozenset({deployer})),
         # the deployer is also the operator of the test's committee

@@ -429,7 +429,7 @@ def test_members_sign_one_list_of_keys_that_each_derived(cluster: Rotating) -> N
     other = cluster.newcomer(b"other", [1, 2])
     ask(other.core, cluster.code)
     other.follow()
-    asked = m.SignKeys(2, (CLUSTER, cluster.program))
+    asked = m.SignKeys(2, INPUT_KEY, (CLUSTER, cluster.program))
     own, theirs = ask(cluster.worker.core, asked), ask(other.core, asked)
     assert own.keys == theirs.keys
     assert own.keys[1] == cluster.keys[2]
@@ -444,10 +444,10 @@ def test_no_list_of_keys_is_signed_for_another_epoch_or_of_unknown_programs(clus
     cluster.raise_epoch()
     core = cluster.worker.core
     for epoch in (0, 1, 3):
-        assert refusal(core, m.SignKeys(epoch, (CLUSTER,))) == "keys.list"
-    assert refusal(core, m.SignKeys(2, ())) == "keys.list"
-    assert refusal(core, m.SignKeys(2, (CLUSTER,) * (MAX_PROGRAM_KEYS + 1))) == "keys.list"
-    assert refusal(core, m.SignKeys(2, (bytes(32),))) == "keys.program"
+        assert refusal(core, m.SignKeys(epoch, INPUT_KEY, (CLUSTER,))) == "keys.list"
+    assert refusal(core, m.SignKeys(2, INPUT_KEY, ())) == "keys.list"
+    assert refusal(core, m.SignKeys(2, INPUT_KEY, (CLUSTER,) * (MAX_PROGRAM_KEYS + 1))) == "keys.list"
+    assert refusal(core, m.SignKeys(2, INPUT_KEY, (bytes(32),))) == "keys.program"
 
 
 # ---- undelivered outputs (PROTOCOL 8.4)

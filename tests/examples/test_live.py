@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from coprocessor.values.errors import CallerMisuse, GuestFailed
 from tests.examples.modules import load_file
 from tests.examples.scene import EXAMPLES, Theatre
 from tests.support.live import LiveNetwork, phat, wait_until, write_key
+from tests.support.node import RpcClient
 from tests.support.python_guest import compiled_python_guest
+from tests.support.treasury import TREASURY
 
 OWNER, ALICE, BOB, *_ = development_keys()
 
@@ -115,6 +118,34 @@ def test_code_changes_after_its_delay_and_state_stays(
     for number, handle in enumerate((before, after)):
         (tmp_path / f"{number}.json").write_text(handle.receipt())
         assert phat("verify", str(tmp_path / f"{number}.json"), "--network", str(live_network.file))["ok"] is True
+
+
+def test_a_program_pays_from_its_account(net: NetworkClient, live_network: LiveNetwork, tmp_path: Path) -> None:
+    """Made, signed for by the workers, paid into, and used by a call that the program signs and a stranger relays."""
+    where, node = ("--network", str(live_network.folder)), RpcClient(live_network.hints["rpc"])
+    accounts = json.loads(live_network.file.read_text())["configuration"]["contracts"]["Accounts"]["address"]
+    (tmp_path / "treasury.py").write_text(TREASURY)
+    treasury = net.deploy(tmp_path / "treasury.py", accounts=accounts)
+    before = phat("account", treasury.id, *where)
+    assert (before["exists"], before["signer"], before["balance"]) == (False, None, 0)
+    made = phat("account", treasury.id, "--create", *where)
+    assert (made["account"], made["exists"]) == (before["account"], True)
+    wait_until(lambda: phat("account", treasury.id, *where)["signer"] is not None)
+    sender = node.call("eth_accounts")[2]
+    node.call("eth_sendTransaction", {"from": sender, "to": made["account"], "value": hex(10**18)})
+
+    to, deadline = "0x" + "0d" * 20, int(node.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16) + 600
+    number, signature = treasury.call("pay", to, 7, b"", deadline).result()
+    call = {"number": number, "to": to, "value": 7, "data": "0x", "deadline": deadline}
+    signed = tmp_path / "call.json"
+    signed.write_text(json.dumps(call | {"value": 8, "signature": "0x" + signature.hex()}))
+    assert "accounts: signature" in str(phat("account", treasury.id, "--relay", str(signed), *where, fails=True))
+    signed.write_text(json.dumps(call | {"signature": "0x" + signature.hex()}))
+    stranger = write_key(tmp_path / "alice", bytes(ALICE.secret))
+    done = phat("account", treasury.id, "--relay", str(signed), "--key", str(stranger), *where)
+    assert (done["executed"], done["balance"]) == (1, 10**18 - 7)
+    assert int(node.call("eth_getBalance", to, "latest"), 16) == 7
+    assert "number used" in str(phat("account", treasury.id, "--relay", str(signed), *where, fails=True))
 
 
 def test_a_frozen_program_never_changes(net: NetworkClient, tmp_path: Path) -> None:

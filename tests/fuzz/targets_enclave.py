@@ -59,7 +59,7 @@ class Scene:
             m.PrepareGuest("python", b""),
             m.Code(bytes(32), (b"chunk",)),
             m.MakeReceipt(0, 1),
-            m.SignKeys(1, (CLUSTER,)),
+            m.SignKeys(1, 0, (CLUSTER,)),
             m.Query(1, bytes(32), b"sealed", 1000),
             m.RestorePiece(b"sealed"),
             m.Restore(_manifests()[0]),

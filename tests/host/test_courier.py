@@ -19,7 +19,6 @@ from coprocessor.host.store import SettledReceipt, Store
 from coprocessor.protocol import layout
 from coprocessor.protocol.outputs import Leaf, OutputProof, compute_outputs_root, verify_output
 from coprocessor.protocol.statements import (
-    INPUT_KEY,
     MAX_PROGRAM_KEYS,
     ProgramKey,
     ProgramKeysRecord,
@@ -61,7 +60,8 @@ class Member:
     async def request(self, message: m.SignKeys, kind: type) -> Any:
         salt = b"lie" if self._lies else b""
         keys = tuple(derived(one + salt, message.epoch) for one in message.programs)
-        listed = [ProgramKey(ProgramId(one), INPUT_KEY, key) for one, key in zip(message.programs, keys, strict=True)]
+        pairs = zip(message.programs, keys, strict=True)
+        listed = [ProgramKey(ProgramId(one), message.kind, key) for one, key in pairs]
         record = ProgramKeysRecord(NETWORK, CLUSTER, message.epoch, compute_keys_hash(listed))
         return m.KeysSigned(message.epoch, keys, self._signer.sign(record.digest(CHAIN_ID, PROGRAMS)))
 

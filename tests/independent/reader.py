@@ -25,7 +25,8 @@ import sha3
 
 ORDER = 2**256 - 0x14551231950B75FC4402DA1732FC9BEBF  # of secp256k1
 EMPTY_TRIE, ZERO, HEX = sha3.keccak_256(b"\x80").digest(), bytes(32), re.compile("0x([0-9a-f]{2})*")
-CONTRACTS = ("Directory", "Gatekeeping", "Registry", "Clusters", "Programs", "Fees", "Inbox", "Settlement", "Beacon")
+CONTRACTS = ("Directory", "Gatekeeping", "Registry", "Clusters", "Programs", "Fees", "Inbox", "Settlement", "Beacon",
+             "Accounts")
 LAYOUT = {  # headers.md, "Slots": the variables of each contract in the order of slots, with the fields of structs
     "Gatekeeping": "genesis threshold member_count master_key_hash members:operator,signer,sealing_key,evidence_digest",
     "Registry": "configuration workers:operator,platform,role,signer,sealing_key,evidence_digest,measurement,level,"
@@ -33,7 +34,7 @@ LAYOUT = {  # headers.md, "Slots": the variables of each contract in the order o
     "Clusters": "clusters:owner,epoch,quorum,fast_quorum,dispute_window,open,runtime,member_count,first_open members "
     "epochs:start,quorum,fast_quorum,runtime,raised boundaries:epoch,count,inbox_head,root,checkpoint",
     "Programs": "codes programs:owner,cluster,code_hash,handle,policy handles input_keys - - announcements:code_hash,"
-    "ready,expires,fuel_limit,number upgrade_counts upgrades:code_hash,link",
+    "ready,expires,fuel_limit,number upgrade_counts upgrades:code_hash,link - account_signers",
     "Inbox": "heads counts ring stored_requests:program,packed",
     "Settlement": "settled:count,root,receipts receipts:to,root,outputs_root,final_block frozen_from is_delivered",
 }

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tests.vectors import (
+    accounts,
     attestation,
     beacon,
     ceremony,
@@ -30,7 +31,7 @@ from tests.vectors.form import Subject
 FOLDER = Path(__file__).parents[2] / "vectors"
 _MODULES = (
     *(encoding, labels, network, headers, proofs, inbox, commands, state),
-    *(outputs, receipts, queries, keys, ceremony, beacon, attestation, vendors, private_code, upgrades),
+    *(outputs, receipts, queries, keys, ceremony, beacon, attestation, vendors, private_code, upgrades, accounts),
 )
 
 

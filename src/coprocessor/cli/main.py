@@ -32,6 +32,7 @@ COMMANDS = (
     ("deploy", "deploy a program"),
     ("code", "show a program's code, or compare it with a source"),
     ("upgrade", "show a program's versions, or announce, withdraw or execute another"),
+    ("account", "show a program's account on the chain, make it, or relay a call that the program signed"),
     ("call", "call a command of a program and wait for its proven result"),
     ("query", "ask a program"),
     ("receipt", "write the one-file receipt of a settled output"),

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.enclave import messages as m
-from coprocessor.enclave.programs import ProgramTable
+from coprocessor.enclave.programs import Program, ProgramTable
 from coprocessor.keys.derivation import ClusterKeys
 from coprocessor.protocol.statements import (
+    ACCOUNT_SIGNER,
     INPUT_KEY,
     MAX_PROGRAM_KEYS,
     InputKeyRecord,
@@ -56,10 +57,12 @@ class KeyStatements:
         """The keys of the present epoch that are asked for, under one signature.
 
         Raises:
-            CallerMisuse: of another epoch, none, or too many (``keys.list``).
+            CallerMisuse: of another epoch, none, or too many (``keys.list``), or of an unknown kind (``keys.kind``).
             EvidenceRefused: a program is not the cluster's (``keys.program``).
         """
         epoch = present.identity.epoch
+        if message.kind not in (INPUT_KEY, ACCOUNT_SIGNER):
+            raise CallerMisuse("keys.kind", f"there are no keys of kind {message.kind}")
         if message.epoch != epoch or not 0 < len(message.programs) <= MAX_PROGRAM_KEYS:
             raise CallerMisuse(
                 "keys.list",
@@ -68,7 +71,8 @@ class KeyStatements:
                 "try again in a moment",
             )
         programs = [ProgramId(checked_digest(program, "program")) for program in message.programs]
-        keys = [ProgramKey(program, INPUT_KEY, self._input_key(program, present)) for program in programs]
+        derive = self._input_key if message.kind == INPUT_KEY else self._account_signer
+        keys = [ProgramKey(program, message.kind, derive(program, present)) for program in programs]
         record = ProgramKeysRecord(self._network, self._cluster, epoch, compute_keys_hash(keys))
         signature = self._signing.sign(record.digest(self._chain_id, self._contract))
         return m.KeysSigned(epoch, tuple(key.key for key in keys), signature)
@@ -87,7 +91,14 @@ class KeyStatements:
     def _input_key(self, program: ProgramId, present: ClusterKeys) -> bytes:
         if program == ProgramId(self._cluster):
             return present.private_code_key.public_key
+        return self._known(program).present.input_key.public_key
+
+    def _account_signer(self, program: ProgramId, _: ClusterKeys) -> bytes:
+        """PROTOCOL 8.7: the address of the signer of this epoch, as a word."""
+        return self._known(program).present.keys.account_key.address.rjust(32, b"\0")
+
+    def _known(self, program: ProgramId) -> Program:
         found = self._programs.by_id(program)
         if found is None:
             raise EvidenceRefused("keys.program", f"no program 0x{program.hex()} is of this cluster")
-        return found.present.input_key.public_key
+        return found

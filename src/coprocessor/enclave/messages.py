@@ -495,15 +495,17 @@ class InputKeySigned:
 
 @dataclass(frozen=True, slots=True)
 class SignKeys:
-    """Sign the input keys of these programs in the present epoch, for ``Programs.publish_keys``; the cluster's id means
-    its code key.
+    """Sign the public keys of these programs in the present epoch, for ``Programs.publish_keys``; the cluster's id
+    means its code key.
 
     Args:
         epoch: the present one.
+        kind: ``protocol.statements.INPUT_KEY`` or ``ACCOUNT_SIGNER``.
         programs: 32 bytes each, at most ``protocol.statements.MAX_PROGRAM_KEYS``.
     """
 
     epoch: int
+    kind: int
     programs: tuple[bytes, ...]
 
 

@@ -104,6 +104,11 @@ class Courier:
         found = self._keys.get((ProgramId(program), epoch))
         return None if found is None else (found.key, found.signature)
 
+    @property
+    def present_epoch(self) -> int:
+        """The newest whose keys the enclave has signed; those of one that is over are wanted by nobody."""
+        return max((epoch for _, epoch in self._keys), default=0)
+
     async def publish_keys(self) -> bool:
         """Publishes the input keys of the present epoch that are not on the chain, a list with each transaction.
 
@@ -115,11 +120,11 @@ class Courier:
             TransactionReverted, TransactionFailed, ChainUnreachable, RpcError: the chain does not take it.
         """
         before = len(self._published)
-        epoch = max((epoch for _, epoch in self._keys), default=0)  # those of one that is over are wanted by nobody
+        epoch = self.present_epoch
         due = [program for program, of in self._keys if of == epoch and (program, of) not in self._published]
         for first in range(0, len(due), MAX_PROGRAM_KEYS):
             missing = await self._look(due[first : first + MAX_PROGRAM_KEYS], epoch)
-            if missing and self._is_my_turn(missing[0]):
+            if missing and self.is_my_turn(missing[0]):
                 await self._publish(missing, epoch)
         return len(self._published) > before
 
@@ -134,10 +139,10 @@ class Courier:
         return [program for program in programs if program not in found]
 
     async def _publish(self, programs: list[ProgramId], epoch: int) -> None:
-        keys, signatures = await self._signed_list(programs, epoch)
+        keys, signatures = await self.signed_list(programs, epoch)
         contract = self._around.contract("Programs")
         call = contract.encode("publish_keys", self._around.cluster, epoch, [astuple(key) for key in keys], signatures)
-        if not await self._send_once(contract.address, call, "programs: epoch"):  # the next one has begun
+        if not await self.send_once(contract.address, call, "programs: epoch"):  # the next one has begun
             return
         self._published.update((program, epoch) for program in programs)
         _log.info("worker: published the input keys of %d programs in epoch %d", len(programs), epoch)
@@ -156,13 +161,13 @@ class Courier:
             if await settlement.read("is_delivered", request):
                 store.mark_delivered(request)
                 continue
-            if not self._is_my_turn(request) or not store.has_links(receipt.first, receipt.to):
+            if not self.is_my_turn(request) or not store.has_links(receipt.first, receipt.to):
                 continue
             if len(output.output) > MAX_DELIVERED_BYTES:
                 _log.warning("worker: result of request %s is too long to be delivered", to_hex(request))
             else:
                 call = self._delivery(receipt, output)
-                await self._send_once(settlement.address, call, "settlement: delivered")
+                await self.send_once(settlement.address, call, "settlement: delivered")
                 _log.info("worker: delivered request %s", to_hex(request))
             store.mark_delivered(request)
 
@@ -183,7 +188,7 @@ class Courier:
             list(proof.siblings),
         )
 
-    async def _send_once(self, address: Address, call: bytes, done_reason: str) -> bool:
+    async def send_once(self, address: Address, call: bytes, done_reason: str) -> bool:
         """Sends what another worker may have done meanwhile, or what nobody wants any more; whether it counted."""
         try:
             await self._around.sender.send(address, call)
@@ -193,12 +198,18 @@ class Courier:
             return False
         return True
 
-    async def _signed_list(self, programs: list[ProgramId], epoch: int) -> tuple[list[ProgramKey], list[bytes]]:
-        """The keys, and signatures of a quorum over the list of them, ascending by signer."""
+    async def signed_list(
+        self, programs: list[ProgramId], epoch: int, kind: int = INPUT_KEY
+    ) -> tuple[list[ProgramKey], list[bytes]]:
+        """The keys of a kind, and signatures of a quorum over the list of them, ascending by signer.
+
+        Raises:
+            PeerUnreachable: too few members sign (``keys.quorum``).
+        """
         around = self._around
-        asked = m.SignKeys(epoch, tuple(programs))
+        asked = m.SignKeys(epoch, kind, tuple(programs))
         own = await self._enclave.request(asked, m.KeysSigned)
-        keys = [ProgramKey(program, INPUT_KEY, key) for program, key in zip(programs, own.keys, strict=True)]
+        keys = [ProgramKey(program, kind, key) for program, key in zip(programs, own.keys, strict=True)]
         record = ProgramKeysRecord(around.network_id, around.cluster, epoch, compute_keys_hash(keys))
         digest = record.digest(around.network.configuration.chain_id, around.contract("Programs").address)
         quorum: int = (await around.contract("Clusters").read("clusters", around.cluster))[_QUORUM]
@@ -222,7 +233,8 @@ class Courier:
             )
         return keys, [found[signer] for signer in sorted(found)]
 
-    def _is_my_turn(self, what: bytes) -> bool:
+    def is_my_turn(self, what: bytes) -> bool:
+        """Whether this worker, of all members, should do now what may be known by these bytes."""
         first_seen = self._seen.setdefault(what, time.monotonic())
         turn = turn_of(self._worker, self._links.members, what[-1])
         return time.monotonic() - first_seen >= TURN_SECONDS * turn

@@ -20,6 +20,7 @@ from coprocessor.durable.errors import DiskFailed
 from coprocessor.durable.points import PersistPoint
 from coprocessor.enclave import messages as m
 from coprocessor.host import slots
+from coprocessor.host.account_signers import AccountSigners
 from coprocessor.host.boundaries import Boundaries
 from coprocessor.host.courier import Courier
 from coprocessor.host.enclave_process import EnclaveOptions, EnclaveProcess, EnclaveRefused
@@ -70,6 +71,7 @@ class WorkerLife:
         self.links: LinkFeed | None = None
         self.settler: Settler | None = None
         self.courier: Courier | None = None
+        self.account_signers: AccountSigners | None = None
         self.boundaries: Boundaries | None = None
         self.watch: EpochWatch | None = None
         self.enrolment: Enrolment | None = None
@@ -110,6 +112,7 @@ class WorkerLife:
         signer = Address(enrolment.booted.signer)
         self.settler = Settler(around, enclave, self.links, enrolment.worker, signer)
         self.courier = Courier(around, enclave, self.links, enrolment.worker)
+        self.account_signers = AccountSigners(around, self.courier)
         boundaries = self.boundaries = Boundaries(around, enclave, self.links, enrolment.worker)
         self.watch = EpochWatch(around, self.links, enrolment.worker, lambda: boundaries.missing)
         await self._enter("admission", enrolment.admit)
@@ -178,6 +181,8 @@ class WorkerLife:
         store.save()  # what is settled can be served: settling waits for the disk
         if await self.courier.publish_keys():
             self._must_prove = True  # queries wait until the enclave has seen the record (PROTOCOL 4.4)
+        assert self.account_signers is not None
+        await self.account_signers.publish()
         self.settler.executed = self.executed
         has_settled = await self.settler.step()
         await self.courier.deliver(self.settled.links, self._indexed_block)

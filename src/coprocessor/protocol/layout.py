@@ -18,6 +18,7 @@ from coprocessor.values.identities import Digest
 __all__ = [
     "STRUCTS",
     "VARIABLES",
+    "account_signer",
     "beacon_key",
     "beacon_transcript_count",
     "beacon_transcript_head",
@@ -47,6 +48,7 @@ __all__ = [
     "inbox_head",
     "input_key",
     "mapping_slot",
+    "program_account",
     "program_announcement",
     "program_by_handle",
     "program_field",
@@ -104,9 +106,11 @@ VARIABLES: Final[dict[str, dict[str, int]]] = {
         "announcements": 6,
         "upgrade_counts": 7,
         "upgrades": 8,
+        "account_signers": 10,
     },
     "Inbox": {"heads": 0, "counts": 1},
     "Settlement": {"settled": 0, "receipts": 1, "frozen_from": 2},
+    "Accounts": {"accounts": 0},
     "Beacon": {
         "session": 0,
         "opened": 1,
@@ -348,6 +352,16 @@ def program_upgrade_count(program: bytes) -> Digest:
 def program_upgrade(program: bytes, number: int, field: str) -> Digest:
     """A field of ``Programs.upgrades[program][number]``, number from 1."""
     return _member("Programs", "upgrades", field, program, number)
+
+
+def account_signer(program: bytes, epoch: int) -> Digest:
+    """``Programs.account_signers[program][epoch]``: who signs for the program's account."""
+    return mapping_slot(_variable("Programs", "account_signers"), program, epoch)
+
+
+def program_account(program: bytes) -> Digest:
+    """``Accounts.accounts[program]``: the program's account, zero while it does not exist."""
+    return mapping_slot(_variable("Accounts", "accounts"), program)
 
 
 def inbox_head(cluster: bytes) -> Digest:

@@ -11,6 +11,7 @@ from coprocessor.crypto.hashing import keccak256
 from coprocessor.values.identities import Address, ClusterId, Digest, NetworkId, ProgramId, StateRoot
 
 __all__ = [
+    "ACCOUNT_SIGNER",
     "INPUT_KEY",
     "MAX_PROGRAM_KEYS",
     "NO_SHARE",
@@ -36,6 +37,9 @@ NO_SHARE = bytes(96)
 
 INPUT_KEY = 0
 """Kind of a ``ProgramKey``: X25519, to which inputs are sealed."""
+
+ACCOUNT_SIGNER = 1
+"""Kind of a ``ProgramKey``: the address of the signer of the program's account, as a word (PROTOCOL 8.7)."""
 
 MAX_PROGRAM_KEYS = 128
 """Keys that one ``ProgramKeysRecord`` covers."""
@@ -158,7 +162,8 @@ class InputKeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class ProgramKey:
-    """A public key of a program in an epoch: kind 0 is its input key.
+    """A public key of a program in an epoch: kind 0 is its input key, kind 1 the signer of its
+    account.
 
     Args:
         program: 32 bytes; the cluster's id for the cluster's own key.

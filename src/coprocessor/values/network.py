@@ -31,6 +31,7 @@ CONTRACT_NAMES = (
     "Inbox",
     "Settlement",
     "Beacon",
+    "Accounts",
 )
 """The contracts that a network consists of, in the order of their deployment."""
 
