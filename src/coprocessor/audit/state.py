@@ -257,6 +257,7 @@ class ProgramHistory:
     policy: Digest
     created: Block
     input_keys: dict[int, tuple[bytes, int]] = field(default_factory=dict)
+    account_signers: dict[int, Address] = field(default_factory=dict)
     versions: list[Version] = field(default_factory=list)
     announcements: int = 0
     waiting: tuple[Digest, int, int] | None = None
@@ -273,7 +274,7 @@ class AuditState:
         phase_blocks: of the pinned ``Gatekeeping``, proven.
         revoked_gatekeepers: by signing key, the block in which the guardian ended them.
         gatekeeper_roots, gatekeeper_platforms: by signing key, of gatekeepers whose evidence the chain holds.
-        unsigned_keys: by (program, epoch), input keys of which it was not seen yet who signed them.
+        unsigned_keys: by (program, epoch, kind), keys of which it was not seen yet who signed them.
         public_keys: 33 bytes by address, recovered from signatures.
         counts, simulated: by subject.
         unread: by subject, how many were made by another contract, whose call data do not show the signatures.
@@ -300,7 +301,7 @@ class AuditState:
     revoked_gatekeepers: dict[Address, Block] = field(default_factory=dict)
     gatekeeper_roots: dict[Address, Digest] = field(default_factory=dict)
     gatekeeper_platforms: dict[Address, Digest] = field(default_factory=dict)
-    unsigned_keys: dict[tuple[ProgramId, int], bytes] = field(default_factory=dict)
+    unsigned_keys: dict[tuple[ProgramId, int, int], bytes] = field(default_factory=dict)
     bindings: list[Binding] = field(default_factory=list)
     public_keys: dict[Address, bytes] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)

@@ -79,6 +79,8 @@ def _show_epoch(epoch: EpochLineage, screen: Screen) -> None:
     screen.say(f"      epoch {epoch.epoch}: {_time(epoch.began)}, {closed}, quorum {epoch.quorum}")
     key = f"{_short(epoch.input_key)}, signed by {epoch.input_key_signers}" if epoch.input_key else "not recorded"
     screen.say(f"        input key {key}; inputs: {epoch.items} in links: {epoch.links}, sealed bytes: {epoch.size}")
+    if epoch.account_signer is not None:
+        screen.say(f"        account signer {to_hex(epoch.account_signer)}")
     for holder in epoch.holders:
         screen.say(f"        could have had its keys: {_holder(holder)}")
 
