@@ -71,14 +71,15 @@ def gatekeepers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gatekeeper
 
 
 @contextmanager
-def newcomer(gatekeepers: Gatekeepers, folder: Path, seed: int) -> Iterator[str]:
-    """A stranger's worker; its URL."""
+def newcomer(gatekeepers: Gatekeepers, folder: Path, seed: int, role: str = "worker") -> Iterator[str]:
+    """A stranger's worker or gatekeeper; its URL."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     operator = write_key(folder / f"{seed}.key", bytes(31) + bytes((seed,)))
     fund(gatekeepers.network, operator)
-    with worker_process(gatekeepers.network.file, operator, folder / f"worker-{seed}", "--listen", address):
+    place = folder / f"{role}-{seed}"
+    with worker_process(gatekeepers.network.file, operator, place, "--listen", address, role=role):
         yield f"http://{address}"
 
 
@@ -140,3 +141,47 @@ def test_two_of_five_may_die_unnoticed_and_three_stop_nothing_that_runs(
         wait_until(lambda: status_of(url).get("has_keys"))
     healed = get_json(f"{gatekeepers.urls[0]}/v1/status")
     assert (healed["state"], healed["has_share"]) == ("running", True)
+
+
+def test_the_committee_is_renewed_changed_and_cut_down_while_programs_run(
+    gatekeepers: Gatekeepers, tmp_path: Path
+) -> None:
+    """The network's file stays as it was: everybody finds the newcomer through the chain."""
+    where = ("--network", str(gatekeepers.network.folder))
+    gatekeepers.let_go()
+    wait_until(lambda: gatekeepers.answering() == 5)
+    program = str(phat("deploy", str(COUNTER), "--arg", "start=1", *where)["program"])
+
+    def committee(*words: str) -> dict[str, Any]:
+        shown = phat("gatekeeper", *words, *where)
+        assert shown["ok"]
+        assert shown["simulated"]
+        return shown
+
+    assert [member["endpoint"] for member in committee("show")["members"]] == gatekeepers.urls
+    assert all(member["has_share"] for member in committee("show")["members"])
+    number = committee("show")["committee"]
+    assert committee("refresh", "--wait", "100")["committee"] == number + 1
+    assert phat("call", program, "add", "1", *where)["result"] == 2
+
+    with newcomer(gatekeepers, tmp_path, 11, "gatekeeper") as url:
+        wait_until(lambda: status_of(url).get("step") == "running")
+        following = [*gatekeepers.urls[:4], url]
+        shown = committee("replace", *following, "--wait", "100")
+        assert shown["committee"] == number + 2
+        wait_until(lambda: [member["endpoint"] for member in committee("show")["members"]] == following)
+        wait_until(lambda: all(member["has_share"] for member in committee("show")["members"]))
+        assert phat("call", program, "add", "1", *where)["result"] == 3
+
+        victim = committee("revoke", gatekeepers.urls[0])["members"][0]
+        assert victim["revoked"] > 0
+        wait_until(lambda: committee("show")["committee"] == number + 3, 100)  # by themselves
+        wait_until(lambda: not status_of(gatekeepers.urls[0])["has_share"])
+        assert phat("gatekeeper", "revoke", gatekeepers.urls[0], *where, fails=True)["code"] == "chain.reverted"
+
+        with newcomer(gatekeepers, tmp_path, 12) as worker:
+            wait_until(lambda: status_of(worker).get("has_keys"))
+        assert phat("query", program, "get", *where)["result"] == 3
+        ranked = phat("gatekeeper", "candidates", *where)["candidates"]
+        assert ranked
+        assert all(one["stake"] is None and one["heartbeats"] is None for one in ranked)

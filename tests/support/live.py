@@ -97,11 +97,11 @@ def running_network(folder: Path, *arguments: str) -> Iterator[LiveNetwork]:
 
 @contextmanager
 def worker_process(
-    network_file: Path, operator: Path, folder: Path, *arguments: str
+    network_file: Path, operator: Path, folder: Path, *arguments: str, role: str = "worker"
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """``phat worker`` started by hand; its output goes to ``folder.log``."""
+    """``phat worker``, or another ``role``, started by hand; its output goes to ``folder.log``."""
     log = folder.with_name(folder.name + ".log")
-    words = ["worker", "--network", str(network_file), "--operator", str(operator), "--data", str(folder), *arguments]
+    words = [role, "--network", str(network_file), "--operator", str(operator), "--data", str(folder), *arguments]
     with log.open("ab") as output:
         process = subprocess.Popen([*PHAT, *words], stdout=output, stderr=output, stdin=subprocess.DEVNULL)
     try:

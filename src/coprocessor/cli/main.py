@@ -25,7 +25,7 @@ COMMANDS = (
     ("demo", "run the sealed-bid auction end to end, a killed worker included"),
     ("up", "start a development network: chain, gatekeeper, workers"),
     ("chain", "run the embedded development chain"),
-    ("gatekeeper", "run a gatekeeper"),
+    ("gatekeeper", "run a gatekeeper, or show and change the committee"),
     ("custodian", "open a gatekeeper's share after a loss of all power, with offline keys"),
     ("worker", "run a worker that joins a network"),
     ("new", "make a folder with a small program to start from"),

@@ -9,19 +9,48 @@ from __future__ import annotations
 
 from typing import Any
 
+from coprocessor.attestation.evidence import decode_evidence
+from coprocessor.attestation.verify import verify_evidence
 from coprocessor.chain.committee import ListedMember
 from coprocessor.chain.contract import Contract
+from coprocessor.chain.deployment import GatekeeperMember
 from coprocessor.chain.follower import LogReader
+from coprocessor.chain.node import Block
 from coprocessor.enclave import messages as m
 from coprocessor.protocol.statements import ROLE_GATEKEEPER
+from coprocessor.values.identities import Address, Digest
 
-__all__ = ["encode_publication", "is_published", "read_evidence"]
+__all__ = ["encode_publication", "is_published", "listed_member", "own_admission", "read_evidence"]
 
 
 def encode_publication(gatekeeping: Contract, own: m.Admit) -> bytes:
     """The call that publishes an enclave's evidence with all that it binds."""
     claims = (own.signing_key, own.checkpoint_number, own.checkpoint_hash, own.block_number, own.block_hash)
     return gatekeeping.encode("publish_evidence", own.signer, claims, own.evidence)
+
+
+def own_admission(booted: m.Booted, operator: bytes, attested: m.Attested, checkpoint: Block) -> m.Admit:
+    """A gatekeeper's evidence with all that it binds."""
+    return m.Admit(
+        role=ROLE_GATEKEEPER,
+        operator=operator,
+        signer=booted.signer,
+        signing_key=booted.signing_key,
+        sealing_key=booted.sealing_key,
+        evidence=attested.evidence,
+        checkpoint_hash=attested.checkpoint_hash,
+        checkpoint_number=checkpoint.number,
+        block_number=attested.block_number,
+        block_hash=attested.block_hash,
+    )
+
+
+def listed_member(request: m.Admit, now: int) -> GatekeeperMember:
+    """A first member as the chain records it, from evidence at chain time ``now``. Raises EvidenceRefused."""
+    verdict = verify_evidence(decode_evidence(request.evidence), now)
+    return GatekeeperMember(
+        Address(request.operator), Address(request.signer), request.sealing_key, Digest(verdict.body_digest)
+    )
 
 
 async def is_published(gatekeeping: Contract, signer: bytes, evidence: bytes, last: int) -> bool:

@@ -35,10 +35,8 @@ from typing import Any
 
 from aiohttp import web
 
-from coprocessor.attestation.evidence import decode_evidence
-from coprocessor.attestation.verify import verify_evidence
 from coprocessor.chain.committee import read_present
-from coprocessor.chain.deployment import GatekeeperMember, NetworkContracts
+from coprocessor.chain.deployment import NetworkContracts
 from coprocessor.chain.node import Block, Node
 from coprocessor.chain.rpc import RpcClient
 from coprocessor.chain.sender import TransactionSender
@@ -50,6 +48,7 @@ from coprocessor.host.ceremony import CeremonyFile, FirstCommittee, KeptCeremony
 from coprocessor.host.checkpoints import answer_with
 from coprocessor.host.collateral import complete_attested
 from coprocessor.host.enclave_process import EnclaveDied, EnclaveOptions, EnclaveProcess, gatekeeper_enclave
+from coprocessor.host.evidence import listed_member, own_admission
 from coprocessor.host.feed import ChainFeed
 from coprocessor.host.folder import locked_folder
 from coprocessor.host.gatekeeper_options import GatekeeperOptions
@@ -62,13 +61,13 @@ from coprocessor.host.pad_routes import pad_routes
 from coprocessor.host.policy import prove_policy
 from coprocessor.host.presence import Presence
 from coprocessor.host.progress import Progress
+from coprocessor.host.renewal import Renewal
 from coprocessor.host.trying import FreshEnclaveNeeded, Trying, until_first_ends
 from coprocessor.host.worker import run_until_signal
 from coprocessor.keys.release import decode_request
 from coprocessor.protocol.genesis import compute_network_id, network_to_json
-from coprocessor.protocol.statements import ROLE_GATEKEEPER
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, MalformedInput, PeerUnreachable
-from coprocessor.values.identities import ZERO_DIGEST, Address, Digest, from_hex, to_hex
+from coprocessor.values.identities import ZERO_DIGEST, Address, from_hex, to_hex
 from coprocessor.values.network import Network
 
 __all__ = ["GatekeeperHost", "run_gatekeeper"]
@@ -111,6 +110,7 @@ class GatekeeperHost:
         self._beacon: BeaconCourier | None = None
         self._sender: TransactionSender | None = None
         self._presence: Presence | None = None
+        self._renewal: Renewal | None = None
         self._checkpoint: Block | None = None
         self._peers = PeerClient()
         self._pads: PadCourier | None = None
@@ -181,10 +181,11 @@ class GatekeeperHost:
                 self._work(enclave),
                 self._trying.for_ever("presence", self._appear),
                 self._trying.for_ever("custody", self._pads.step),
+                self._trying.for_ever("renewal", self._renew),
                 self._watch(enclave),
             )
         finally:
-            self._presence = None
+            self._presence = self._renewal = None
             self._enclave = self._own = self._ceremony = self._handover = self._beacon = self._pads = None
             self._checkpoint = None
             await enclave.close()
@@ -228,6 +229,18 @@ class GatekeeperHost:
             contract, signer = self._contracts()["Gatekeeping"], self._booted.signer
             self._presence = Presence(self._sending(), contract, signer, self._endpoint, evidence)
         return await self._presence.step(self._feed.head.number)
+
+    async def _renew(self) -> bool:
+        """This member's turn in the care for its committee; whether it did something."""
+        if self._handover is None or self._booted is None or self._node is None:
+            return False
+        if self._renewal is None:
+            contract, configuration = self._contracts()["Gatekeeping"], self._network.configuration
+            period, signer = self._options.refresh_seconds, self._booted.signer
+            self._renewal = Renewal(
+                self._node, self._peers, self._sending(), contract, configuration, signer, period
+            )
+        return await self._renewal.step()
 
     def _sending(self) -> TransactionSender:
         assert self._sender is not None
@@ -284,7 +297,7 @@ class GatekeeperHost:
         assert self._booted is not None
         assert self._checkpoint is not None
         attested = await complete_attested(await enclave.request(m.Attest(), m.Attested))
-        return _own_admission(self._booted, self._options.operator.address, attested, self._checkpoint)
+        return own_admission(self._booted, self._options.operator.address, attested, self._checkpoint)
 
     async def _follow(self) -> bool:
         assert self._feed is not None
@@ -341,7 +354,7 @@ class GatekeeperHost:
         await feed.advance()
         signed = await enclave.request(message, m.GenesisSigned)
         now = (await self._newest()).timestamp
-        members = tuple(_member(member, now) for member in message.members)
+        members = tuple(listed_member(member, now) for member in message.members)
         network = Network(self._network.configuration, tuple(member.evidence_digest for member in members))
         genesis = FirstCommittee(compute_network_id(network), message.threshold, members, signed.signature)
         if genesis.network != signed.network:
@@ -460,28 +473,6 @@ class GatekeeperHost:
 
 
 _SIGNER = 3
-
-
-def _own_admission(booted: m.Booted, operator: bytes, attested: m.Attested, checkpoint: Block) -> m.Admit:
-    return m.Admit(
-        role=ROLE_GATEKEEPER,
-        operator=operator,
-        signer=booted.signer,
-        signing_key=booted.signing_key,
-        sealing_key=booted.sealing_key,
-        evidence=attested.evidence,
-        checkpoint_hash=attested.checkpoint_hash,
-        checkpoint_number=checkpoint.number,
-        block_number=attested.block_number,
-        block_hash=attested.block_hash,
-    )
-
-
-def _member(request: m.Admit, now: int) -> GatekeeperMember:
-    verdict = verify_evidence(decode_evidence(request.evidence), now)
-    return GatekeeperMember(
-        Address(request.operator), Address(request.signer), request.sealing_key, Digest(verdict.body_digest)
-    )
 
 
 async def _read(request: web.Request, kind: type) -> Any:

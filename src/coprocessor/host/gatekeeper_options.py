@@ -28,6 +28,7 @@ class GatekeeperOptions:
         rpc: URL of a node; None takes what the network file hints at.
         platform: folder of the simulated platform; None keeps it in ``data``.
         allow_simulated: whether the enclave may run without TEE hardware.
+        refresh_seconds: of the chain's time between refreshes of the committee's shares; 0 leaves them to others.
         poll_seconds: between looks at the chain.
         disk: where the share is written.
     """
@@ -40,6 +41,7 @@ class GatekeeperOptions:
     rpc: str | None = None
     platform: Path | None = None
     allow_simulated: bool = True
+    refresh_seconds: int = 86_400
     poll_seconds: float = 1.0
     disk: Disk = PLAIN_DISK
 

@@ -26,7 +26,7 @@ from coprocessor.values.errors import CoprocessorError, PeerUnreachable
 from coprocessor.values.identities import Address, Digest, from_hex
 from coprocessor.values.network import NetworkConfiguration
 
-__all__ = ["announce_committee", "begin_handover"]
+__all__ = ["announce_committee", "announce_refresh", "begin_handover"]
 
 Row = tuple[Any, ...]
 
@@ -58,6 +58,21 @@ async def announce_committee(
     await sender.send(gatekeeping.address, gatekeeping.encode("propose", threshold, rows))
     for own in newcomers:
         await sender.send(gatekeeping.address, encode_publication(gatekeeping, own))
+
+
+async def announce_refresh(sender: TransactionSender, gatekeeping: Contract) -> None:
+    """Announces the present list again, for new shares; ``sender`` is a member's operator, or the proposer.
+
+    Raises:
+        TransactionReverted: the contract refuses: nobody of the two, a list is announced, or the proposer's list would
+            name a revoked member.
+    """
+    if sender.address != await gatekeeping.read("PROPOSER"):
+        await sender.send(gatekeeping.address, gatekeeping.encode("propose_refresh"))
+        return
+    rows = [member.row for member in await read_present(gatekeeping)]
+    threshold = await gatekeeping.read("threshold")
+    await sender.send(gatekeeping.address, gatekeeping.encode("propose", threshold, rows))
 
 
 async def begin_handover(
