@@ -9,13 +9,16 @@
     (PROTOCOL 7.6). A guardian may only revoke, distrust what turned out bad, and pause admission, and never revoke so
     many gatekeepers that fewer than the threshold remain (PROTOCOL 1.4). Who sits in the committee, `Gatekeeping` says:
     nothing here unseats a member.
-@dev Enclaves prove `configuration`, `workers`, `worker_of`, `distrusted` and `paused_until` by storage proofs: one slot
-    per field, nothing packed.
+    What the genesis lists has version 1; the proposer announces later measurements with higher ones, and the least
+    version, the least evaluation number and the pinned collateral only ever narrow what is admitted.
+@dev Enclaves prove `configuration`, `workers`, `worker_of` and everything of the policy by storage proofs: one slot per
+    field, nothing packed.
     Reverts: "registry: deployer", "registry: configuration set", "registry: operator", "registry: role",
     "registry: member zero", "registry: configuration", "registry: block", "registry: expired", "registry: signatures",
     "registry: revoked", "registry: signer", "registry: worker", "registry: guardian", "registry: threshold",
     "registry: settlement", "registry: distrusted", "registry: paused", "registry: subject", "registry: proposer",
-    "registry: delay", and those of `Gatekeeping.check_signatures`.
+    "registry: delay", "registry: measurement", "registry: announced", "registry: version", "registry: evaluation",
+    "registry: policy", and those of `Gatekeeping.check_signatures`.
 """
 
 from . import IRegistry
@@ -30,6 +33,10 @@ MAX_EVIDENCE: constant(uint256) = 24576  # bytes of a quote with its collateral
 MAX_GATEKEEPERS: constant(uint256) = 32
 MAX_BLOCK_AGE: constant(uint256) = 256  # blocks whose hash the chain can tell
 PAUSE: constant(uint256) = 3 * 86400  # seconds for which one call pauses admission
+PINNED: constant(uint256) = 7 * 86400  # seconds for which pins hold: older collateral is refused anyway
+MAX_PINS: constant(uint256) = 64
+EVALUATION_STEP: constant(uint256) = 32  # vendors' numbers grow by a few a year: a slip of the pen is refused
+GENESIS_VERSION: constant(uint256) = 1
 ADMISSION_TYPE: constant(bytes32) = keccak256(
     "Admission(address operator,bytes32 platform,uint8 role,address signer,bytes32 sealing_key,bytes32 evidence_digest,bytes32 measurement,bytes32 root,uint8 level,bool simulated,bytes32 configuration,uint64 block_number,bytes32 block_hash,uint64 expires)"
 )
@@ -50,6 +57,11 @@ struct Admission:
     block_number: uint64
     block_hash: bytes32
     expires: uint64
+
+# @notice A measurement that the proposer announced, and when, in seconds since 1970.
+struct Announced:
+    version: uint256
+    since: uint256
 
 event Configured:
     configuration: indexed(bytes32)
@@ -77,6 +89,24 @@ event Distrusted:
 event AdmissionPaused:
     until: uint256
 
+event MeasurementAnnounced:
+    measurement: indexed(bytes32)
+    version: uint256
+    counts_from: uint256
+
+event MinimumVersionRaised:
+    version: uint256
+    sender: address
+
+event MinimumEvaluationRaised:
+    number: uint256
+    sender: address
+
+event CollateralPinned:
+    refresh: indexed(uint256)
+    digests: DynArray[bytes32, MAX_PINS]
+    until: uint256
+
 GATEKEEPING: public(immutable(address))
 GUARDIAN: public(immutable(address))
 PROPOSER: public(immutable(address))
@@ -102,6 +132,20 @@ distrusted: public(HashMap[bytes32, uint256])
 paused_until: public(uint256)
 # @notice Whether anything was ever distrusted: spares everybody three reads until then.
 has_distrusted: public(bool)
+# @notice Measurements that were announced after the genesis.
+measurements: public(HashMap[bytes32, Announced])
+# @notice Enclaves of lower versions are admitted no more, and get no keys; what the genesis lists has version 1.
+minimum_version: public(uint256)
+# @notice Least TCB evaluation number of Intel's collateral, beside the genesis' own.
+minimum_evaluation: public(uint256)
+# @notice Until when only the collateral of the newest refresh counts, in seconds since 1970.
+pinned_until: public(uint256)
+# @notice How many times collateral was pinned.
+refresh: public(uint256)
+# @notice By refresh and digest of collateral: whether it is pinned.
+pins: public(HashMap[uint256, HashMap[bytes32, bool]])
+# @notice Provable copy of `DELAY`.
+delay: public(uint256)
 
 
 @deploy
@@ -113,7 +157,8 @@ def __init__(
     @param guardian Who may revoke, distrust and pause: one account, or a contract in which any one of several may act.
     @param settlement Who may revoke for proven equivocation.
     @param deployer Who may set the configuration, once.
-    @param proposer Who may have what was distrusted trusted again, after twice the delay.
+    @param proposer Who may announce measurements, narrow the policy, and have what was distrusted trusted again, after
+        twice the delay.
     @param delay Seconds between an announcement and its effect; 7 days outside development (PROTOCOL 1.4).
     """
     assert delay > 0, "registry: delay"
@@ -121,6 +166,7 @@ def __init__(
     GUARDIAN = guardian
     PROPOSER = proposer
     DELAY = delay
+    self.delay = delay
     SETTLEMENT = settlement
     DEPLOYER = deployer
 
@@ -258,6 +304,62 @@ def resume_admission():
 
 
 @external
+def announce_measurement(measurement: bytes32, version: uint256):
+    """
+    @notice Lets enclaves of other code in, once the announcement has been final for the network's delay.
+    @param measurement Digest of the measurement, as evidence names it; announced once.
+    @param version Greater than what the genesis lists, which has 1; a later release has a higher one.
+    """
+    assert msg.sender == PROPOSER, "registry: proposer"
+    assert measurement != empty(bytes32), "registry: measurement"
+    assert self.measurements[measurement].since == 0, "registry: announced"
+    assert version > GENESIS_VERSION, "registry: version"
+    self.measurements[measurement] = Announced(version=version, since=block.timestamp)
+    log MeasurementAnnounced(measurement=measurement, version=version, counts_from=block.timestamp + DELAY)
+
+
+@external
+def raise_minimum_version(measurement: bytes32):
+    """
+    @notice From now on nothing older than this measurement is admitted, nor given keys.
+    @param measurement One that counts, so that there is always something to run.
+    """
+    assert msg.sender == GUARDIAN or msg.sender == PROPOSER, "registry: policy"
+    assert self._counts(measurement) and block.timestamp >= self.distrusted[measurement], "registry: measurement"
+    version: uint256 = self.measurements[measurement].version
+    assert version > self.minimum_version, "registry: version"
+    self.minimum_version = version
+    log MinimumVersionRaised(version=version, sender=msg.sender)
+
+
+@external
+def raise_minimum_evaluation(number: uint256):
+    """
+    @notice From now on Intel's collateral must have at least this TCB evaluation number.
+    @param number Greater than before, by at most 32.
+    """
+    assert msg.sender == GUARDIAN or msg.sender == PROPOSER, "registry: policy"
+    assert number > self.minimum_evaluation, "registry: evaluation"
+    assert number - self.minimum_evaluation <= EVALUATION_STEP, "registry: evaluation"
+    self.minimum_evaluation = number
+    log MinimumEvaluationRaised(number=number, sender=msg.sender)
+
+
+@external
+def pin_collateral(digests: DynArray[bytes32, MAX_PINS]):
+    """
+    @notice For seven days only this collateral counts. It must be fresh and the vendor's own all the same.
+    @param digests Of each platform family's collateral; none ends pinning.
+    """
+    assert msg.sender == PROPOSER, "registry: proposer"
+    self.refresh += 1
+    for digest: bytes32 in digests:
+        self.pins[self.refresh][digest] = True
+    self.pinned_until = block.timestamp + PINNED if len(digests) > 0 else block.timestamp
+    log CollateralPinned(refresh=self.refresh, digests=digests, until=self.pinned_until)
+
+
+@external
 @view
 def standing(signer: address) -> IRegistry.Standing:
     """
@@ -317,6 +419,11 @@ def _check_policy(admission: Admission):
     assert not self._is_distrusted(
         admission.root, admission.measurement, admission.platform
     ), "registry: distrusted"
+    version: uint256 = GENESIS_VERSION
+    if self.measurements[admission.measurement].since != 0:
+        assert self._counts(admission.measurement), "registry: measurement"
+        version = self.measurements[admission.measurement].version
+    assert version >= self.minimum_version, "registry: version"
     if block.timestamp < self.paused_until:
         worker: bytes32 = self._worker_id(admission.operator, admission.platform)
         assert self.worker_of[admission.signer] == worker, "registry: paused"
@@ -330,6 +437,13 @@ def _is_distrusted(root: bytes32, measurement: bytes32, platform: bytes32) -> bo
         or block.timestamp < self.distrusted[measurement]
         or block.timestamp < self.distrusted[platform]
     )
+
+
+@internal
+@view
+def _counts(measurement: bytes32) -> bool:
+    since: uint256 = self.measurements[measurement].since
+    return since != 0 and block.timestamp >= since + DELAY
 
 
 @internal

@@ -395,6 +395,55 @@ def test_a_revoked_gatekeeper_signs_no_more_and_gets_no_share() -> None:
     assert caught.value.code == "audit.not_in_office"
 
 
+def refuses(world: World, code: str) -> None:
+    with pytest.raises(EvidenceRefused) as caught:
+        audit(world)
+    assert caught.value.code == code
+
+
+def announce(world: World, version: int, counts_from: int = 0, measurement: bytes = b"\x77" * 32) -> None:
+    world.place(
+        "Registry.MeasurementAnnounced", None, None, measurement=measurement, version=version, counts_from=counts_from
+    )
+
+
+def test_the_policys_changes_are_judged() -> None:
+    world = World()
+    announce(world, 2)
+    world.place("Registry.MinimumEvaluationRaised", None, None, number=18, sender=bytes(20))
+    world.place("Registry.CollateralPinned", None, None, refresh=1, digests=[b"\x01" * 32], until=9)
+    world.admit(0)
+    found = audit(world).state
+    assert (found.counts["policy"], found.policy.pins) == (3, (b"\x01" * 32,))
+    announce(world, 3)
+    refuses(world, "audit.policy")  # a second time
+
+    world = World()
+    world.place("Registry.MinimumVersionRaised", None, None, version=2, sender=bytes(20))
+    world.place("Registry.MinimumVersionRaised", None, None, version=2, sender=bytes(20))
+    refuses(world, "audit.policy")
+    world = World()
+    world.place("Registry.CollateralPinned", None, None, refresh=2, digests=[], until=9)
+    refuses(world, "audit.policy")
+
+
+def test_who_is_below_the_least_version_was_admitted_falsely() -> None:
+    world = World()
+    world.admit(0)
+    audit(world)
+    world.place("Registry.MinimumVersionRaised", None, None, version=2, sender=bytes(20))
+    audit(world)
+    world.admit(1)
+    refuses(world, "audit.version")
+
+
+def test_old_collateral_was_admitted_falsely() -> None:
+    world = World()
+    world.place("Registry.MinimumEvaluationRaised", None, None, number=19, sender=bytes(20))
+    world.admit(0)
+    refuses(world, "audit.evidence")
+
+
 def test_what_another_contract_sends_rests_on_the_code() -> None:
     world = World()
     world.admit(0)

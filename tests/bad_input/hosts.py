@@ -165,8 +165,8 @@ class StillFeed:
     async def advance(self) -> Any:
         return self.head
 
-    async def prove(self, wanted: Any, number: int) -> None:
-        return None
+    async def prove(self, wanted: Any, number: int) -> tuple[Any, ...]:
+        return ()
 
 
 class StillBeacon:

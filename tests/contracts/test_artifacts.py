@@ -154,8 +154,10 @@ def test_layout_is_that_of_the_artefacts() -> None:
 def test_struct_slots(evm: Evm, network: TestNetwork, lived: Cluster) -> None:
     enclave = lived.members[0]
     program = network.instantiate(lived.id)
+    network.registry.send(network.proposer, "announce_measurement", b"\x06" * 32, 7)
     records: dict[str, tuple[tuple[Any, ...], Callable[..., Digest]]] = {
         "Registry.workers": ((enclave.worker,), layout.registry_worker),
+        "Registry.measurements": ((b"\x06" * 32,), layout.registry_measurement),
         "Clusters.clusters": ((lived.id,), layout.cluster_field),
         "Clusters.epochs": ((lived.id, 2), layout.cluster_epoch),
         "Clusters.boundaries": ((lived.id,), layout.cluster_boundary),
@@ -181,6 +183,7 @@ def test_variable_slots(evm: Evm, network: TestNetwork, lived: Cluster) -> None:
     network.instantiate(lived.id)
     code = network.publish()
     network.registry.send(network.guardian, "distrust", b"\x05" * 32)
+    network.registry.send(network.proposer, "pin_collateral", [b"\x07" * 32])
     network.registry.send(network.guardian, "pause_admission")
     network.registry.send(network.proposer, "resume_admission")  # other tests admit on this network
     expected: list[tuple[Deployed, Digest, Any]] = [
@@ -192,7 +195,18 @@ def test_variable_slots(evm: Evm, network: TestNetwork, lived: Cluster) -> None:
         (network.registry, layout.registry_worker_of(enclave.signer.address), enclave.worker),
         (network.registry, layout.registry_distrusted(b"\x05" * 32), 2**256 - 1),
         (network.registry, layout.registry_has_distrusted(), 1),
-        (network.registry, layout.registry_paused_until(), network.registry.read("paused_until")),
+        *(
+            (network.registry, layout.registry_policy(name), network.registry.read(name))
+            for name in (
+                "paused_until",
+                "minimum_version",
+                "minimum_evaluation",
+                "pinned_until",
+                "refresh",
+                "delay",
+            )
+        ),
+        (network.registry, layout.registry_pin(network.registry.read("refresh"), b"\x07" * 32), 1),
         (network.clusters, layout.cluster_member(lived.id, enclave.worker), 1),
         (network.programs, layout.published_code(code), 1),
         (network.programs, layout.program_by_handle(lived.id, 0), network.programs.read("handles", lived.id, 0)),

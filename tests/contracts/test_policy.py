@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from coprocessor.values.identities import ZERO_DIGEST, Digest
-from tests.contracts.evm import Evm
+from coprocessor.values.identities import ZERO_ADDRESS, ZERO_DIGEST, Digest
+from tests.contracts.evm import Evm, Reverted
 from tests.contracts.network import DAY, DELAY, Cluster, Enclave, TestNetwork, digest
 from tests.contracts.test_epochs import boundary, holders, newest_receipt
 from tests.contracts.test_registry import refuse_admission
@@ -140,3 +140,85 @@ def test_distrust_leaves_the_committee_alone(network: TestNetwork) -> None:
     enclave = network.enclave()
     network.admit(enclave)
     assert network.registry.read("standing", enclave.signer.address)[4] is False
+
+
+# ---- measurements after genesis
+
+
+def announce(network: TestNetwork, version: int) -> Digest:
+    measurement = digest(network.label("release"))
+    mined = network.registry.send(network.proposer, "announce_measurement", measurement, version)
+    event = {"measurement": measurement, "version": version, "counts_from": network.evm.timestamp() + DELAY}
+    assert network.registry.event(mined, "MeasurementAnnounced") == event
+    return measurement
+
+
+def test_an_announced_measurement_waits(network: TestNetwork) -> None:
+    """Signed by t gatekeepers all the same: the contract refuses what their enclaves refuse."""
+    measurement, enclave = announce(network, 2), network.enclave()
+    refuse_admission(network, "registry: measurement", enclave, network.admission(enclave, measurement=measurement))
+    registry = network.registry
+    guardian, proposer = network.guardian.address, network.proposer.address
+    registry.refuses("registry: measurement", "raise_minimum_version", measurement, sender=guardian)
+    move(network, DELAY + 1)
+    network.registry.read("raise_minimum_version", measurement, sender=guardian)
+    network.admit(enclave, measurement=measurement)
+    registry.refuses("registry: announced", "announce_measurement", measurement, 9, sender=proposer)
+    registry.refuses("registry: version", "announce_measurement", digest("x"), 1, sender=proposer)
+    registry.refuses("registry: measurement", "announce_measurement", ZERO_DIGEST, 2, sender=proposer)
+
+
+def test_the_least_version_only_rises_and_to_what_counts(network: TestNetwork) -> None:
+    registry = network.registry
+    two, three = announce(network, 2), announce(network, 3)
+    move(network, DELAY + 1)
+    old, new = network.enclave(), network.enclave(1)
+    network.admit(old, measurement=two)
+    mined = registry.send(network.proposer, "raise_minimum_version", three)
+    event = {"version": 3, "sender": network.proposer.address}
+    assert registry.event(mined, "MinimumVersionRaised") == event
+    refuse_admission(network, "registry: version", old, network.admission(old, measurement=two))
+    listed = network.enclave(2)  # by the genesis, so of version 1
+    refuse_admission(network, "registry: version", listed, network.admission(listed))
+    network.admit(new, measurement=three)
+    for older in (two, three):
+        registry.refuses("registry: version", "raise_minimum_version", older, sender=network.guardian.address)
+    four = announce(network, 4)
+    move(network, DELAY + 1)
+    registry.send(network.guardian, "distrust", four)
+    registry.refuses("registry: measurement", "raise_minimum_version", four, sender=network.guardian.address)
+    unknown = digest("never announced")
+    registry.refuses("registry: measurement", "raise_minimum_version", unknown, sender=network.guardian.address)
+
+
+def test_the_evaluation_floor_only_rises_and_not_by_a_slip(network: TestNetwork) -> None:
+    registry, guardian = network.registry, network.guardian.address
+    before = registry.read("minimum_evaluation")
+    registry.refuses("registry: evaluation", "raise_minimum_evaluation", before, sender=guardian)
+    registry.refuses("registry: evaluation", "raise_minimum_evaluation", before + 33, sender=guardian)
+    registry.send(network.proposer, "raise_minimum_evaluation", before + 32)
+    mined = registry.send(network.guardian, "raise_minimum_evaluation", before + 33)
+    assert registry.event(mined, "MinimumEvaluationRaised") == {"number": before + 33, "sender": guardian}
+    assert registry.read("minimum_evaluation") == before + 33
+
+
+def test_pins_hold_for_a_week_and_the_next_refresh_replaces_them(network: TestNetwork) -> None:
+    registry, first, second = network.registry, digest("first"), digest("second")
+    mined = registry.send(network.proposer, "pin_collateral", [first, second])
+    until = network.evm.timestamp() + 7 * DAY
+    number = registry.read("refresh")
+    event = {"refresh": number, "digests": (first, second), "until": until}
+    found = registry.event(mined, "CollateralPinned")
+    assert found | {"digests": tuple(found["digests"])} == event
+    assert [registry.read("pins", number, one) for one in (first, second, digest("third"))] == [True, True, False]
+    registry.send(network.proposer, "pin_collateral", [second])
+    assert registry.read("refresh") == number + 1
+    assert [registry.read("pins", number + 1, one) for one in (first, second)] == [False, True]
+    registry.send(network.proposer, "pin_collateral", [])
+    assert registry.read("pinned_until") == network.evm.timestamp()
+
+
+def test_the_provable_delay_is_that_of_the_code(network: TestNetwork, evm: Evm) -> None:
+    assert network.registry.read("delay") == network.registry.read("DELAY") == DELAY
+    with pytest.raises(Reverted, match="registry: delay"):
+        evm.deploy("Registry", *[ZERO_ADDRESS] * 5, 0)

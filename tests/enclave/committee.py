@@ -160,7 +160,7 @@ class Committee:
         for machine in self.machines:
             verdict = verify_evidence(machine.quote(bytes(64), chain.timestamp), chain.timestamp)
             subjects = verdict.root, verdict.measurement_digest, verdict.platform_id
-            for name, named in host_slots.policy(subjects, self.booted[0].signer).items():
+            for name, named in host_slots.policy(*subjects, self.booted[0].signer).items():
                 wanted += [(name, slot) for slot in named if (name, slot) not in wanted]
         ask(core, chain.proof(*wanted))
         return core

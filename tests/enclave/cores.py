@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from coprocessor.attestation.evidence import decode_evidence, encode_evidence
+from coprocessor.attestation.evidence import compute_collateral_digest, decode_evidence, encode_evidence
 from coprocessor.attestation.verify import verify_evidence
 from coprocessor.attesters.simulated import SimulatedAttester
 from coprocessor.crypto.hashing import sha256
@@ -13,6 +13,7 @@ from coprocessor.enclave import messages as m
 from coprocessor.enclave.gatekeeper import GatekeeperCore
 from coprocessor.enclave.worker import WorkerCore
 from coprocessor.host import slots
+from coprocessor.protocol import layout
 from tests.support.fake_chain import GENESIS_TIME, MEASURED, FakeChain, key
 
 OPERATOR = key(50).address
@@ -58,9 +59,12 @@ def refusal(core: GatekeeperCore | WorkerCore, message: Any) -> str:
 
 def policy_proof(newcomer: m.Admit, chain: FakeChain) -> m.ChainProof:
     """What a gatekeeper's host proves before its enclave judges a newcomer, at the newest block."""
-    verdict = verify_evidence(decode_evidence(newcomer.evidence), chain.timestamp)
-    wanted = slots.policy((verdict.root, verdict.measurement_digest, verdict.platform_id), newcomer.signer)
-    return chain.proof(*((name, slot) for name, named in wanted.items() for slot in named))
+    evidence = decode_evidence(newcomer.evidence)
+    verdict = verify_evidence(evidence, chain.timestamp)
+    wanted = slots.policy(verdict.root, verdict.measurement_digest, verdict.platform_id, newcomer.signer)
+    refresh = chain.storage["Registry"].get(layout.registry_policy("refresh"), 0)
+    pin = layout.registry_pin(refresh, compute_collateral_digest(evidence.kind, evidence.collateral))
+    return chain.proof(*(("Registry", slot) for slot in (*wanted["Registry"], pin)))
 
 
 def admit_request(core: Any, machine: SimulatedAttester, booted: m.Booted, chain: FakeChain, role: int = 1) -> m.Admit:

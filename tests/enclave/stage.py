@@ -175,7 +175,7 @@ class Worker:
         subjects = [value.to_bytes(32, "big") for value in map(self.recorded, ("root", "measurement", "platform"))]
         return self.stage.chain.proof(
             *(("Registry", layout.registry_worker(self.id, field)) for field in fields),
-            *(("Registry", slot) for slot in slots.policy(subjects, self.booted.signer)["Registry"]),
+            *(("Registry", slot) for slot in slots.policy(*subjects, self.booted.signer)["Registry"]),
             ("Registry", layout.registry_worker_of(Address(self.booted.signer))),
             ("Clusters", layout.cluster_member(self.cluster, self.id)),
             ("Clusters", layout.cluster_field(self.cluster, "epoch")),

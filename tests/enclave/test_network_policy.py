@@ -3,15 +3,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from coprocessor.attestation.evidence import compute_collateral_digest, decode_evidence, encode_evidence
+from coprocessor.attestation.vendors.simulated_authority import VendorOptions
+from coprocessor.attesters.simulated import SimulatedAttester, simulated_measurement
+from coprocessor.crypto.hashing import sha256
 from coprocessor.enclave import messages as m
-from coprocessor.enclave.network_policy import POLICY_WINDOW
+from coprocessor.enclave.network_policy import LEAST_DELAY, POLICY_WINDOW, find_version
 from coprocessor.protocol import layout
 from coprocessor.sandbox.engine import Engine
+from coprocessor.values.network import Custodian
 from tests.enclave.committee import Committee
 from tests.enclave.stage import Stage, Worker, admit_request, ask, policy_proof, refusal
-from tests.support.fake_chain import CLUSTER, FakeChain
+from tests.support.fake_chain import CLUSTER, MEASURED, FakeChain, configuration
 
 FOR_GOOD = 2**256 - 1
 SUBJECTS = ["root", "measurement", "platform"]
@@ -95,7 +102,7 @@ def test_nobody_is_judged_without_the_policy(stage: Stage, engine: Engine) -> No
 
 
 def test_a_pause_admits_live_keys_alone(stage: Stage, worker: Worker, engine: Engine) -> None:
-    stage.chain.set("Registry", layout.registry_paused_until(), stage.chain.timestamp + 600)
+    stage.chain.set("Registry", layout.registry_policy("paused_until"), stage.chain.timestamp + 600)
     stage.chain.mine()
     ask(stage.gatekeeper, renewal(stage, worker))
     newcomer = Worker(stage, engine, b"newcomer")
@@ -127,3 +134,133 @@ def test_no_gatekeeper_under_a_distrust_gets_a_seat(subject: str) -> None:
     assert refusal(core, m.SignHandover()) == "handover.unverified"
     committee.propose([0, 1, 2], 2)  # who sits stays, so that a distrust never stops the network by itself
     assert ask(committee.sync_handover(0), m.SignHandover()).signature
+
+
+# ---- measurements after genesis (attacks 23, 24)
+
+NEXT_RELEASE = sha256(b"the next release")
+DELAY = 5 * 12
+"""Seconds: five blocks of the fake chain."""
+
+
+def announce(stage: Stage, measured: bytes, version: int) -> None:
+    """What the proposer's call does."""
+    measurement = simulated_measurement(measured)
+    stage.chain.set("Registry", layout.registry_measurement(measurement, "version"), version)
+    stage.chain.set("Registry", layout.registry_measurement(measurement, "since"), stage.chain.timestamp + 12)
+    stage.chain.set("Registry", layout.registry_policy("delay"), DELAY)
+    stage.chain.mine()
+
+
+def set_policy(stage: Stage, name: str, value: int) -> None:
+    stage.chain.set("Registry", layout.registry_policy(name), value)
+    stage.chain.mine()
+
+
+def newcomer_of(stage: Stage, engine: Engine, machine: SimulatedAttester) -> Worker:
+    worker = Worker(stage, engine, b"newcomer")
+    worker.machine = machine
+    return worker
+
+
+def test_an_announced_release_counts_after_the_delay_and_not_before(stage: Stage, engine: Engine) -> None:
+    newer = newcomer_of(stage, engine, SimulatedAttester(sha256(b"newer"), NEXT_RELEASE))
+    assert refusal(stage.gatekeeper, renewal(stage, newer)) == "attestation.measurement_unknown"
+    announce(stage, NEXT_RELEASE, 2)
+    for _ in range(DELAY // 12):
+        assert refusal(stage.gatekeeper, renewal(stage, newer)) == "policy.announced"
+        stage.chain.mine()
+    ask(stage.gatekeeper, renewal(stage, newer))
+
+
+def test_outside_development_the_delay_is_seven_days_whatever_the_chain_says() -> None:
+    """A deployer whose constructor wrote a shorter one gains nothing: the enclave has its own least."""
+    chain, measurement = FakeChain(), simulated_measurement(NEXT_RELEASE)
+    slots = {
+        layout.registry_measurement(measurement, "since"): 1_000,
+        layout.registry_measurement(measurement, "version"): 2,
+        layout.registry_policy("delay"): 1,
+    }
+    development = chain.configuration
+    real = replace(development, development=False, custodian=Custodian("none"))
+    assert find_version(development, measurement, slots.__getitem__, 1_001) == (2, 1_001)
+    assert find_version(real, measurement, slots.__getitem__, 1_000 + LEAST_DELAY - 1) == (0, 1_000 + LEAST_DELAY)
+    assert find_version(real, measurement, slots.__getitem__, 1_000 + LEAST_DELAY) == (2, 1_000 + LEAST_DELAY)
+    listed = simulated_measurement(MEASURED)
+    slots[layout.registry_measurement(listed, "since")] = 1  # announced again, as if it were new
+    slots[layout.registry_measurement(listed, "version")] = 9
+    assert find_version(configuration(), listed, slots.__getitem__, 2**40) == (1, 0)
+
+
+def test_old_but_genuine_code_is_neither_admitted_nor_given_keys(stage: Stage, worker: Worker, engine: Engine) -> None:
+    """Attack 23: the enclave is attested, was admitted, and is a member; what it runs is too old."""
+    announce(stage, NEXT_RELEASE, 2)
+    for _ in range(DELAY // 12):
+        stage.chain.mine()
+    ask(stage.gatekeeper, renewal(stage, worker))
+    set_policy(stage, "minimum_version", 2)
+    assert refusal(stage.gatekeeper, renewal(stage, worker)) == "policy.version"
+    assert refusal(stage.gatekeeper, m.Release(worker.request())) == "release.refused"
+    newer = newcomer_of(stage, engine, SimulatedAttester(sha256(b"newer"), NEXT_RELEASE))
+    ask(stage.gatekeeper, renewal(stage, newer))
+
+
+def test_an_older_policy_cannot_be_replayed(stage: Stage, worker: Worker) -> None:
+    """Attack 24: true proofs of a block from before the floor was raised, shown again after newer ones."""
+    request = renewal(stage, worker)
+    old = policy_proof(request, stage.chain)
+    set_policy(stage, "minimum_version", 2)
+    stage.sync(stage.gatekeeper)
+    ask(stage.gatekeeper, policy_proof(request, stage.chain))
+    ask(stage.gatekeeper, old)  # a true proof, of a former block
+    assert refusal(stage.gatekeeper, request) == "policy.version"
+
+
+# ---- collateral (attacks 29, 30)
+
+
+def test_the_chain_raises_the_evaluation_floor_and_never_lowers_the_genesis(stage: Stage, worker: Worker) -> None:
+    set_policy(stage, "minimum_evaluation", 18)
+    ask(stage.gatekeeper, renewal(stage, worker))  # the simulated vendor's number
+    set_policy(stage, "minimum_evaluation", 19)
+    assert refusal(stage.gatekeeper, renewal(stage, worker)) == "attestation.evaluation_number"
+    worker.machine = SimulatedAttester(sha256(b"worker"), MEASURED, VendorOptions(evaluation_number=19))
+    ask(stage.gatekeeper, renewal(stage, worker))
+    set_policy(stage, "minimum_evaluation", 0)
+    worker.machine = SimulatedAttester(sha256(b"worker"), MEASURED, VendorOptions(evaluation_number=0))
+    assert refusal(stage.gatekeeper, renewal(stage, worker)) == "attestation.evaluation_number"
+
+
+def test_while_pins_hold_only_pinned_collateral_counts(stage: Stage, worker: Worker) -> None:
+    evidence = decode_evidence(renewal(stage, worker).evidence)
+    pinned = compute_collateral_digest(evidence.kind, evidence.collateral)
+    stage.chain.set("Registry", layout.registry_policy("refresh"), 1)
+    stage.chain.set("Registry", layout.registry_pin(1, pinned), 1)
+    set_policy(stage, "pinned_until", stage.chain.timestamp + 600)
+    ask(stage.gatekeeper, renewal(stage, worker))
+    worker.machine = SimulatedAttester(sha256(b"worker"), MEASURED, VendorOptions(evaluation_number=19))
+    assert refusal(stage.gatekeeper, renewal(stage, worker)) == "attestation.collateral_not_pinned"
+    set_policy(stage, "refresh", 2)  # the next refresh pins something else
+    worker.machine = SimulatedAttester(sha256(b"worker"), MEASURED)
+    assert refusal(stage.gatekeeper, renewal(stage, worker)) == "attestation.collateral_not_pinned"
+    set_policy(stage, "pinned_until", stage.chain.timestamp)
+    ask(stage.gatekeeper, renewal(stage, worker))
+
+
+def test_an_outage_of_the_vendors_service_admits_nobody_new(stage: Stage, worker: Worker, engine: Engine) -> None:
+    """Attack 30: all that a host can show is what it fetched more than seven days ago; who is admitted goes on."""
+    newcomer = newcomer_of(stage, engine, SimulatedAttester(sha256(b"newcomer"), MEASURED))
+    old = decode_evidence(renewal(stage, newcomer).evidence).collateral
+    week = 7 * 86_400
+    stage.chain.skip(week + 86_400)
+    stage.chain.mine()
+    for core in (stage.gatekeeper, newcomer.core):
+        stage.sync(core)
+    request = admit_request(newcomer.core, newcomer.machine, newcomer.booted, stage.chain)
+    stale = replace(decode_evidence(request.evidence), collateral=old)
+    request = replace(request, evidence=encode_evidence(stale))
+    ask(stage.gatekeeper, policy_proof(request, stage.chain))
+    assert refusal(stage.gatekeeper, request) == "attestation.collateral_stale"
+    without = replace(request, evidence=encode_evidence(replace(stale, collateral=b"")))
+    assert refusal(stage.gatekeeper, without).startswith("attestation.")
+    ask(stage.gatekeeper, renewal(stage, newcomer))  # the service answers again

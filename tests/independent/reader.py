@@ -30,7 +30,8 @@ CONTRACTS = ("Directory", "Gatekeeping", "Registry", "Clusters", "Programs", "Fe
 LAYOUT = {  # headers.md, "Slots": the variables of each contract in the order of slots, with the fields of structs
     "Gatekeeping": "genesis threshold member_count master_key_hash members:operator,signer,sealing_key,evidence_digest",
     "Registry": "configuration workers:operator,platform,role,signer,sealing_key,evidence_digest,measurement,level,"
-    "simulated,admitted_block,expires,revoked,root worker_of bound_worker - - distrusted paused_until has_distrusted",
+    "simulated,admitted_block,expires,revoked,root worker_of bound_worker - - distrusted paused_until has_distrusted "
+    "measurements:version,since minimum_version minimum_evaluation pinned_until refresh pins delay",
     "Clusters": "clusters:owner,epoch,quorum,fast_quorum,dispute_window,open,runtime,member_count,first_open members "
     "epochs:start,quorum,fast_quorum,runtime,raised boundaries:epoch,count,inbox_head,root,checkpoint",
     "Programs": "codes programs:owner,cluster,code_hash,handle,policy handles input_keys - - announcements:code_hash,"

@@ -78,6 +78,7 @@ class FakeChain:
         self.storage: dict[str, dict[bytes, int]] = {name: {} for name in CONTRACT_NAMES}
         self.headers: list[bytes] = []
         self.roots: list[tuple[HexaryTrie, dict[str, HexaryTrie]]] = []
+        self.pauses: list[tuple[int, int]] = []
         self.inbox = self.configuration.contract("Inbox").address
         self.inboxes: dict[ClusterId, list[Link]] = {CLUSTER: []}
         self.heads: dict[ClusterId, Digest] = {}
@@ -101,7 +102,15 @@ class FakeChain:
     @property
     def timestamp(self) -> int:
         """Of the newest block."""
-        return GENESIS_TIME + 12 * self.number
+        return self._time(self.number)
+
+    def skip(self, seconds: int) -> None:
+        """No block for so long: the next one comes after the pause."""
+        self.pauses.append((self.number + 1, seconds))
+
+    def _time(self, number: int) -> int:
+        """Timestamp of a block, mined or next."""
+        return GENESIS_TIME + 12 * number + sum(seconds for first, seconds in self.pauses if first <= number)
 
     def block_hash(self, number: int | None = None) -> Digest:
         """Hash of a block, the newest by default."""
@@ -124,7 +133,7 @@ class FakeChain:
             index=len(links),
             kind=kind,
             block_number=number,
-            timestamp=GENESIS_TIME + 12 * number,
+            timestamp=self._time(number),
             prevrandao=keccak256(number.to_bytes(8, "big")),
             payload=payload,
             **values,  # type: ignore[arg-type]
@@ -153,7 +162,7 @@ class FakeChain:
             state[keccak256(identity.address)] = account
         number = len(self.headers)
         parent = keccak256(self.headers[-1]) if self.headers else bytes(32)
-        self.headers.append(make_header(parent, state.root_hash, number, GENESIS_TIME + 12 * number))
+        self.headers.append(make_header(parent, state.root_hash, number, self._time(number)))
         self.roots.append((state, tries))
         return number
 

@@ -65,6 +65,8 @@ def _slot_cases() -> list[Case]:
         ("Registry", "workers", [worker], "revoked"),
         ("Registry", "worker_of", [world.SIGNERS[0].address], None),
         ("Registry", "distrusted", [keccak256(b"root")], None),
+        ("Registry", "measurements", [keccak256(b"measurement")], "version"),
+        ("Registry", "pins", [3, keccak256(b"collateral")], None),
         ("Registry", "bound_worker", [world.SIGNERS[0].address], None),
         ("Clusters", "clusters", [cluster], "quorum"),
         ("Clusters", "members", [cluster, worker], None),

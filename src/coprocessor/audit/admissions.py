@@ -12,7 +12,7 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Final
 
 from coprocessor.attestation.evidence import SIGNING_KEY, Evidence, decode_evidence
@@ -20,6 +20,7 @@ from coprocessor.attestation.policy import AttestationPolicy, evaluate, verify_p
 from coprocessor.attestation.report_data import ReportClaims
 from coprocessor.attestation.verdict import Verdict
 from coprocessor.attestation.verify import verify_evidence
+from coprocessor.audit.policy_history import GENESIS_VERSION
 from coprocessor.audit.records import Event, falsehood
 from coprocessor.audit.signatures import check_committee, signatures_of
 from coprocessor.audit.state import AuditState, Binding, Block, WorkerHistory
@@ -178,6 +179,10 @@ def _check_policy(state: AuditState, admission: Admission, worker: WorkerId, nam
     """What the network had said by then (rule 5)."""
     if state.distrusts(admission.root, admission.measurement, admission.platform):
         raise falsehood("audit.distrusted", f"{name}: its vendor, code or machine was distrusted then", "PROTOCOL 1.4")
+    listed = frozenset(state.network.configuration.attestation.measurements)
+    version = state.policy.version(admission.measurement, listed, state.now.timestamp)
+    if version < max(GENESIS_VERSION, state.policy.minimum_version):
+        raise falsehood("audit.version", f"{name}: its measurement has version {version}", "PROTOCOL 1.4")
     record = state.workers.get(worker)
     renews = record is not None and record.live.signer == admission.signer
     if state.now.timestamp < state.paused_until and not renews:
@@ -232,7 +237,10 @@ def _verify(state: AuditState, admission: Admission, data: bytes, name: str) -> 
 
 def judge_evidence(state: AuditState, evidence: Evidence, named: Block) -> Verdict:
     """The verdict at the admission's own block, or else at the block that the evidence names (rule 2)."""
-    policy = AttestationPolicy.of_network(state.network.configuration)
+    floor = AttestationPolicy.of_network(state.network.configuration)
+    least = max(floor.minimum_evaluation, state.policy.evaluation_at(named.number))
+    known = floor.measurements | set(state.policy.announced)  # whether it counted then, _check_policy asks
+    policy = replace(floor, minimum_evaluation=least, measurements=known)
     verify_pinned(evidence, policy)
     refusal: EvidenceRefused | None = None
     for moment in (state.now.timestamp, named.timestamp):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from coprocessor.audit.beacons import beacon_slots
+from coprocessor.audit.policy_history import PolicyHistory
 from coprocessor.audit.records import falsehood
 from coprocessor.audit.state import AuditState, ClusterHistory, Committee, ProgramHistory, WorkerHistory
 from coprocessor.crypto.hashing import keccak256
@@ -90,13 +91,30 @@ def _registry(state: AuditState) -> Iterator[_Row]:
     for subject, until in state.distrusted.items():
         yield "Registry", layout.registry_distrusted(subject), until, "until when a subject is distrusted"
     yield "Registry", layout.registry_has_distrusted(), int(bool(state.distrusted)), "whether anything was distrusted"
-    yield "Registry", layout.registry_paused_until(), state.paused_until, "until when admission is paused"
+    yield "Registry", layout.registry_policy("paused_until"), state.paused_until, "until when admission is paused"
+    yield from _policy(state.policy)
     for record in state.workers.values():
         yield from _worker(record)
     for signer, worker in state.bound.items():
         live = state.workers[worker].live.signer == signer
         yield "Registry", layout.registry_bound_worker(signer), worker, "the worker of a key"
         yield "Registry", layout.registry_worker_of(signer), worker if live else 0, "the worker of a live key"
+
+
+def _policy(policy: PolicyHistory) -> Iterator[_Row]:
+    for measurement, (version, since, _) in policy.announced.items():
+        yield "Registry", layout.registry_measurement(measurement, "version"), version, "the version of a measurement"
+        yield "Registry", layout.registry_measurement(measurement, "since"), since, "when a measurement was announced"
+    numbers = {
+        "minimum_version": policy.minimum_version,
+        "minimum_evaluation": max((number for _, number in policy.evaluations), default=0),
+        "pinned_until": policy.pinned_until,
+        "refresh": policy.refresh,
+    }
+    for name, value in numbers.items():
+        yield "Registry", layout.registry_policy(name), value, f"{name} of the policy"
+    for digest in policy.pins:
+        yield "Registry", layout.registry_pin(policy.refresh, digest), 1, "a pin"
 
 
 def _worker(record: WorkerHistory) -> Iterator[_Row]:

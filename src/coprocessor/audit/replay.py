@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from coprocessor.audit import admissions, beacons, clusters, committees, gatekeepers, settlements, upgrades
+from coprocessor.audit import admissions, beacons, clusters, committees, gatekeepers, policies, settlements, upgrades
 from coprocessor.audit.records import FALSE, HOLDS, NOTHING, Event, Line, Record, falsehood
 from coprocessor.audit.state import AuditState, Block
 from coprocessor.headers.header import Header
@@ -57,6 +57,10 @@ JUDGES: Final[Mapping[str, tuple[str, Judge]]] = {
     "Registry.Revoked": ("revocations", admissions.on_revoked),
     "Registry.Distrusted": ("revocations", admissions.on_distrusted),
     "Registry.AdmissionPaused": ("revocations", admissions.on_paused),
+    "Registry.MeasurementAnnounced": (policies.POLICY, policies.on_announced),
+    "Registry.MinimumVersionRaised": (policies.POLICY, policies.on_version),
+    "Registry.MinimumEvaluationRaised": (policies.POLICY, policies.on_evaluation),
+    "Registry.CollateralPinned": (policies.POLICY, policies.on_pinned),
     "Clusters.Created": ("clusters", clusters.on_created),
     "Clusters.Joined": ("memberships", clusters.on_joined),
     "Clusters.Removed": ("memberships", clusters.on_removed),
@@ -108,6 +112,7 @@ SUBJECTS: Final[Mapping[str, str]] = {
     "beacon": "keys' transcripts judged again; values are their signatures",
     "admissions": "evidence verified again at its time; t of those in office signed",
     "revocations": "of admitted enclaves; vendors, code and machines distrusted",
+    "policy": "measurements announced once; least version and evaluation number only rise",
     "clusters": "each created once",
     "memberships": "admitted, unrevoked, in one cluster",
     "inbox links": "replay to the proven head",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from coprocessor.audit.policy_history import PolicyHistory
 from coprocessor.keys.shares import CommitteeKeys
 from coprocessor.keys.transcript import Entry
 from coprocessor.protocol.genesis import compute_configuration_hash, compute_network_id
@@ -271,6 +272,7 @@ class AuditState:
         network: the pinned one.
         distrusted: until when (seconds since 1970), by vendor root, measurement or platform.
         paused_until: until when live keys alone are admitted.
+        policy: what else was said of it since the genesis.
         phase_blocks: of the pinned ``Gatekeeping``, proven.
         revoked_gatekeepers: by signing key, the block in which the guardian ended them.
         gatekeeper_roots, gatekeeper_platforms: by signing key, of gatekeepers whose evidence the chain holds.
@@ -296,6 +298,7 @@ class AuditState:
     beacon: Beacon = field(default_factory=Beacon)
     distrusted: dict[Digest, int] = field(default_factory=dict)
     paused_until: int = 0
+    policy: PolicyHistory = field(default_factory=PolicyHistory)
     clusters: dict[ClusterId, ClusterHistory] = field(default_factory=dict)
     programs: dict[ProgramId, ProgramHistory] = field(default_factory=dict)
     revoked_gatekeepers: dict[Address, Block] = field(default_factory=dict)

@@ -44,6 +44,7 @@ COMMANDS = (
     ("drill", "compute what a break exposes, and contain it"),
     ("epoch", "show a cluster's epochs, or give it new keys"),
     ("beacon", "show the newest values of public randomness, each verified"),
+    ("policy", "show what the network accepts, or change it as guardian or proposer"),
     ("doctor", "look for what keeps this machine or network from working"),
 )
 """Every command with its line of help, in the order in which people meet them."""

@@ -50,6 +50,11 @@ class ChainView:
         self._checkpoint: Header | None = None
 
     @property
+    def configuration(self) -> NetworkConfiguration:
+        """The network's."""
+        return self._configuration
+
+    @property
     def head(self) -> Header:
         """The newest finalised header.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.enclave.chain_view import ChainView
-from coprocessor.enclave.network_policy import find_distrusted
+from coprocessor.enclave.network_policy import find_distrusted, find_version
 from coprocessor.enclave.proven_committee import proven_committee
 from coprocessor.keys.release import KeyRequest, answer_request, decode_request, encode_response, verify_request
 from coprocessor.keys.shares import KeyShare
@@ -96,14 +96,19 @@ class KeyReleases:
         epoch = self._fresh("Clusters", layout.cluster_field(cluster, "epoch"), fresh)
         first_open = self._fresh("Clusters", layout.cluster_field(cluster, "first_open"), fresh)
         root, measurement, platform = (field(name).to_bytes(32, "big") for name in ("root", "measurement", "platform"))
-        distrusted = find_distrusted(
-            root, measurement, platform, lambda slot: self._fresh("Registry", slot, fresh), view.head.timestamp
-        )
+
+        def policy(slot: bytes) -> int:
+            return self._fresh("Registry", slot, fresh)
+
+        distrusted = find_distrusted(root, measurement, platform, policy, view.head.timestamp)
+        version, _ = find_version(view.configuration, measurement, policy, view.head.timestamp)
+        least = policy(layout.registry_policy("minimum_version"))
         problems = {
             "its sealing key is another one": field("sealing_key").to_bytes(32, "big") != request.sealing_key,
             "it is no worker": field("role") != ROLE_WORKER,
             "it is revoked": field("revoked") != 0,
             f"the network distrusts {distrusted}": distrusted is not None,
+            f"its measurement's version {version} is below {max(least, 1)}": version < max(least, 1),
             "its admission has expired": field("expires") <= view.head.timestamp,
             "it is no member of the cluster": joined == 0,
             "the epoch has not begun": request.identity.epoch > epoch,

@@ -4,16 +4,21 @@ Rules enforced (PROTOCOL 1.4, 8.2):
 1. slots of the policy are proven under one of this enclave's newest ``POLICY_WINDOW`` blocks, so that a host cannot
    judge by a policy that is over;
 2. what is distrusted - a vendor's root, a measurement, a platform - is refused, whatever its evidence shows;
-3. while admission is paused, only a key that is its worker's live one is admitted again.
+3. while admission is paused, only a key that is its worker's live one is admitted again;
+4. measurements of the genesis have version 1 and count at once; others as announced, once the announcement has been
+   final for the delay, which outside development is 7 days whatever the chain says;
+5. what has a lower version than the least gets no admission and no keys (attack 23);
+6. evaluation number: the greater of the genesis' and the chain's least; collateral: pinned while pins hold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
-from coprocessor.attestation.evidence import Evidence
-from coprocessor.attestation.policy import AttestationPolicy, evaluate, verify_pinned
+from coprocessor.attestation.evidence import Evidence, compute_collateral_digest
+from coprocessor.attestation.policy import AttestationPolicy, admit, evaluate
 from coprocessor.attestation.verdict import Verdict
 from coprocessor.attestation.verify import verify_evidence
 from coprocessor.enclave.chain_view import ChainView
@@ -23,7 +28,12 @@ from coprocessor.values.errors import EvidenceRefused
 from coprocessor.values.identities import Address, Digest
 from coprocessor.values.network import NetworkConfiguration
 
-__all__ = ["POLICY_WINDOW", "NetworkPolicy", "find_distrusted"]
+__all__ = ["LEAST_DELAY", "POLICY_WINDOW", "NetworkPolicy", "find_distrusted", "find_version"]
+
+GENESIS_VERSION: Final = 1
+
+LEAST_DELAY: Final = 7 * 86_400
+"""Seconds for which a measurement must have been announced outside development (PROTOCOL 1.4)."""
 
 POLICY_WINDOW: Final = 32
 """Blocks behind the newest one at which a proof of the policy still serves: headers and proofs come one by one."""
@@ -46,6 +56,29 @@ def find_distrusted(
     return None
 
 
+def find_version(
+    configuration: NetworkConfiguration, measurement: bytes, read: Callable[[bytes], int], now: int
+) -> tuple[int, int]:
+    """The version of a measurement, 0 where it does not count, and from when it counts in seconds, 0 where it was never
+    announced (rule 4).
+
+    Args:
+        configuration: of the network.
+        measurement: 32 bytes.
+        read: the value of a slot of ``Registry``.
+        now: chain time, seconds.
+    """
+    if measurement in configuration.attestation.measurements:
+        return GENESIS_VERSION, 0
+    since = read(layout.registry_measurement(measurement, "since"))
+    if since == 0:
+        return 0, 0
+    delay = read(layout.registry_policy("delay"))
+    counts_from = since + (delay if configuration.development else max(delay, LEAST_DELAY))
+    version = read(layout.registry_measurement(measurement, "version"))
+    return (version if counts_from <= now else 0), counts_from
+
+
 class NetworkPolicy:
     """One gatekeeper's judgement of evidence.
 
@@ -65,7 +98,7 @@ class NetworkPolicy:
             MalformedInput, EvidenceRefused: as ``attestation.policy.admit``.
         """
         policy = AttestationPolicy.of_network(self._configuration)
-        return self._verdict(evidence, policy, report_data)
+        return admit(evidence, policy, report_data, self._view.head.timestamp)
 
     def judge(self, evidence: Evidence, report_data: bytes, operator: Address, signer: Address) -> Verdict:
         """The verdict of evidence that the network accepts now.
@@ -77,7 +110,7 @@ class NetworkPolicy:
 
         Raises:
             MalformedInput, EvidenceRefused: as ``attestation.policy.admit``; ``policy.distrusted``, ``policy.paused``,
-                ``policy.stale_proof``, ``proof.missing``.
+                ``policy.announced``, ``policy.version``, ``policy.stale_proof``, ``proof.missing``.
         """
         verdict = self.judge_member(evidence, report_data)
         self._check_pause(verdict, operator, signer)
@@ -89,16 +122,57 @@ class NetworkPolicy:
         Raises:
             MalformedInput, EvidenceRefused: as ``judge``, but for ``policy.paused``.
         """
-        verdict = self.judge_first(evidence, report_data)
+        now = self._view.head.timestamp
+        verdict = verify_evidence(evidence, now)
+        evaluate(verdict, self._policy_for(verdict), report_data, now)
+        self._check_version(verdict)
+        self._check_collateral(evidence)
         self._check_trust(verdict)
         return verdict
 
-    def _verdict(self, evidence: Evidence, policy: AttestationPolicy, report_data: bytes) -> Verdict:
+    def _policy_for(self, verdict: Verdict) -> AttestationPolicy:
+        """The floor, with the chain's evaluation number, and this measurement if it was announced (rules 4, 6)."""
+        floor = AttestationPolicy.of_network(self._configuration)
+        least = max(floor.minimum_evaluation, self._read(layout.registry_policy("minimum_evaluation")))
+        known = floor.measurements
+        if self._version_of(verdict) != (0, 0):
+            known |= {verdict.measurement_digest}
+        return replace(floor, minimum_evaluation=least, measurements=known)
+
+    def _version_of(self, verdict: Verdict) -> tuple[int, int]:
         now = self._view.head.timestamp
-        verify_pinned(evidence, policy)
-        verdict = verify_evidence(evidence, now)
-        evaluate(verdict, policy, report_data, now)
-        return verdict
+        return find_version(self._configuration, verdict.measurement_digest, self._read, now)
+
+    def _check_version(self, verdict: Verdict) -> None:
+        version, counts_from = self._version_of(verdict)
+        least = self._read(layout.registry_policy("minimum_version"))
+        if version == 0:
+            raise EvidenceRefused(
+                "policy.announced",
+                f"the measurement 0x{verdict.measurement_digest.hex()} counts from {counts_from} (chain time) on",
+                "an announced measurement waits, so that everybody can look at the release first (PROTOCOL 1.4)",
+                f"attest again after {counts_from}, or run a release that counts already (phat policy)",
+            )
+        if version < least:
+            raise EvidenceRefused(
+                "policy.version",
+                f"the enclave's measurement has version {version}",
+                f"the least that this network admits is {least}",
+                "run a newer release (phat policy)",
+            )
+
+    def _check_collateral(self, evidence: Evidence) -> None:
+        if self._read(layout.registry_policy("pinned_until")) <= self._view.head.timestamp or not evidence.collateral:
+            return
+        refresh = self._read(layout.registry_policy("refresh"))
+        digest = compute_collateral_digest(evidence.kind, evidence.collateral)
+        if not self._read(layout.registry_pin(refresh, digest)):
+            raise EvidenceRefused(
+                "attestation.collateral_not_pinned",
+                f"the collateral's digest is 0x{digest.hex()}",
+                f"the chain pins others, with refresh {refresh}",
+                "attest with the pinned collateral, or have the new one pinned",
+            )
 
     def _check_trust(self, verdict: Verdict) -> None:
         now = self._view.head.timestamp
@@ -113,7 +187,7 @@ class NetworkPolicy:
             )
 
     def _check_pause(self, verdict: Verdict, operator: Address, signer: Address) -> None:
-        until = self._read(layout.registry_paused_until())
+        until = self._read(layout.registry_policy("paused_until"))
         if until <= self._view.head.timestamp:
             return
         live = self._read(layout.registry_worker_of(signer)).to_bytes(32, "big")

@@ -58,7 +58,7 @@ from coprocessor.host.http import PeerClient, cbor_response, json_response, serv
 from coprocessor.host.key_ceremony import CeremonyCourier, CeremonySurroundings
 from coprocessor.host.pad_courier import PadCourier, PadSurroundings
 from coprocessor.host.pad_routes import pad_routes
-from coprocessor.host.policy import prove_policy
+from coprocessor.host.policy import prove_policy, read_subjects
 from coprocessor.host.presence import Presence
 from coprocessor.host.progress import Progress
 from coprocessor.host.renewal import Renewal
@@ -100,6 +100,7 @@ class GatekeeperHost:
         self._genesis = asyncio.Lock()
         self._network, _ = options.parsed()
         self._own: m.Admit | None = None
+        self._subjects: dict[str, str] = {}
         self._booted: m.Booted | None = None
         self._enclave: EnclaveProcess | None = None
         self._feed: ChainFeed | None = None
@@ -286,6 +287,9 @@ class GatekeeperHost:
             message = m.BootGatekeeper(text, self._options.operator.address, kept.sealed if kept else b"")
             self._booted = await enclave.request(message, m.Booted)
         self._checkpoint = self._checkpoint or await self._feed.advance()
+        if not self._subjects:
+            now = (await self._newest()).timestamp
+            self._subjects = await read_subjects(lambda: self._attest(enclave), now)
         if not await self._is_named():
             self._own = await self._attest(enclave)
         elif self._file.load() is None and self._network.gatekeepers:  # who comes later: its keys must last
@@ -390,7 +394,7 @@ class GatekeeperHost:
         standing = slots.worker_standing(asked.identity.cluster, asked.worker, record[_SIGNER])
         members = await read_present(self._contracts()["Gatekeeping"], head.number)
         committee = slots.committee([member.signer for member in members])
-        policy = slots.policy(slots.subjects(record), record[_SIGNER])["Registry"]
+        policy = slots.policy(*slots.subjects(record), record[_SIGNER])["Registry"]
         wanted = {**standing, **committee, "Registry": [*standing["Registry"], *committee["Registry"], *policy]}
         await feed.prove(wanted, head.number)
         return _answer(await enclave.request(message, m.Released))
@@ -440,6 +444,7 @@ class GatekeeperHost:
                 "operator": to_hex(self._options.operator.address),
                 "signer": None if self._booted is None else to_hex(self._booted.signer),
                 "simulated": None if self._booted is None else self._booted.simulated,
+                "subjects": self._subjects,
                 "step": self._progress.step,
                 "state": self._progress.state(),
                 "waiting": self._progress.waiting(),

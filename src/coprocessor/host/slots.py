@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from coprocessor.attestation.evidence import Evidence, compute_collateral_digest
 from coprocessor.chain.proofs import NamedProof
 from coprocessor.host.feed import Wanted
 from coprocessor.protocol import layout
@@ -15,6 +16,7 @@ __all__ = [
     "committee",
     "handover",
     "members",
+    "pinned",
     "policy",
     "progress",
     "proven_links",
@@ -25,7 +27,7 @@ __all__ = [
 _CLUSTER_FIELDS = ("epoch", "first_open", "quorum", "fast_quorum", "runtime")
 _MEMBER_FIELDS = ("operator", "signer", "sealing_key", "evidence_digest")
 _WORKER_FIELDS = ("operator", "platform", "role", "signer", "sealing_key", "expires", "revoked", "measurement", "root")
-_SUBJECT_FIELDS = ("root", "measurement", "platform")
+_POLICY_NUMBERS = ("paused_until", "minimum_version", "minimum_evaluation", "pinned_until", "refresh", "delay")
 
 
 def committee(signers: Sequence[bytes]) -> Wanted:
@@ -114,15 +116,27 @@ def worker_standing(cluster: ClusterId, worker: WorkerId, signer: bytes) -> Want
     }
 
 
-def subjects(record: Sequence[bytes]) -> list[bytes]:
+def subjects(record: Sequence[bytes]) -> tuple[bytes, bytes, bytes]:
     """Vendor root, measurement and platform of a worker's record, as ``Registry.workers`` tells it."""
-    return [record[layout.STRUCTS["Registry.workers"].index(field)] for field in _SUBJECT_FIELDS]
+    fields = layout.STRUCTS["Registry.workers"]
+    root, measurement, platform = (record[fields.index(name)] for name in ("root", "measurement", "platform"))
+    return root, measurement, platform
 
 
-def policy(named: Iterable[bytes], signer: bytes) -> Wanted:
-    """What the network says of these subjects now, of admission as a whole, and of a signing key."""
-    slots = [layout.registry_distrusted(subject) for subject in named]
-    return {"Registry": [*slots, layout.registry_paused_until(), layout.registry_worker_of(signer)]}
+def policy(root: bytes, measurement: bytes, platform: bytes, signer: bytes) -> Wanted:
+    """What the network says now of an enclave's vendor, measurement and platform, of admission as a whole, and of a
+    signing key."""
+    slots: list[bytes] = [layout.registry_distrusted(subject) for subject in (root, measurement, platform)]
+    slots += [layout.registry_measurement(measurement, field) for field in ("since", "version")]
+    slots += [layout.registry_policy(name) for name in _POLICY_NUMBERS]
+    return {"Registry": [*slots, layout.registry_worker_of(signer)]}
+
+
+def pinned(evidence: Evidence, proofs: Iterable[NamedProof]) -> Wanted:
+    """Whether this evidence's collateral is pinned, by proofs of ``policy`` that name the newest refresh."""
+    values = {slot.slot: slot.value for proof in proofs for slot in proof.answer.slots}
+    digest = compute_collateral_digest(evidence.kind, evidence.collateral)
+    return {"Registry": [layout.registry_pin(values.get(layout.registry_policy("refresh"), 0), digest)]}
 
 
 def progress(cluster: ClusterId, keys: Iterable[tuple[ProgramId, int]]) -> Wanted:

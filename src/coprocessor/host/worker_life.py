@@ -1,8 +1,9 @@
 """One life of a worker's enclave: from its start through enrolment to its end; everything in it is lost with it.
 
-Two tasks run side by side. One follows the chain: headers, proofs, links. The other acts on it: receipts, deliveries,
-input keys, renewal. A step that fails is reported and tried again with growing pauses; only the enclave's end, or a
-refusal that only a fresh enclave gets over, ends the life.
+Tasks run side by side. One follows the chain: headers, proofs, links. One acts on it: receipts, deliveries, input keys.
+One renews the admission in time: what refuses that is told, and stops nothing until the admission ends. A step that
+fails is reported and tried again with growing pauses; only the enclave's end, or a refusal that only a fresh enclave
+gets over, ends the life.
 """
 
 from __future__ import annotations
@@ -126,6 +127,7 @@ class WorkerLife:
             self._trying.for_ever("chain", lambda: self._follow(feed)),
             self._trying.for_ever("settlement", self._act, self._wake),
             self._trying.for_ever("keys after removals", self.watch.step),
+            self._trying.for_ever("renewal", self._renew_in_time),
             self._serve_code(enclave),
             self._serve_keys(enrolment),
         )
@@ -168,7 +170,7 @@ class WorkerLife:
     # ---- acting
 
     async def _act(self) -> bool:
-        """Settles, delivers, publishes, renews what is due; whether anything was settled."""
+        """Settles, delivers, publishes what is due; whether anything was settled."""
         assert self.settler is not None
         assert self.courier is not None
         assert self.boundaries is not None
@@ -187,18 +189,21 @@ class WorkerLife:
         has_settled = await self.settler.step()
         await self.courier.deliver(self.settled.links, self._indexed_block)
         has_ended = await self.boundaries.step(self.executed, self._indexed_block)
-        await self._renew_in_time()
         return has_settled or has_ended
 
-    async def _renew_in_time(self) -> None:
+    async def _renew_in_time(self) -> bool:
+        """Renews the admission where its end is near; whether it did."""
         now = time.monotonic()
         if now < self._next_renewal_look or self.enrolment is None:
-            return
+            return False
         standing = await self.enrolment.standing()
         block = await self._around.node.block("latest")
-        if block is not None and standing.expires - block.timestamp < RENEW_SECONDS:
+        is_due = block is not None and standing.expires - block.timestamp < RENEW_SECONDS
+        if is_due:
             await self.enrolment.renew()
+            _log.info("worker: the admission is renewed")
         self._next_renewal_look = now + RENEWAL_LOOK_SECONDS
+        return is_due
 
     # ---- notices
 

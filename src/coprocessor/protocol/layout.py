@@ -60,7 +60,9 @@ __all__ = [
     "registry_configuration",
     "registry_distrusted",
     "registry_has_distrusted",
-    "registry_paused_until",
+    "registry_measurement",
+    "registry_pin",
+    "registry_policy",
     "registry_worker",
     "registry_worker_of",
     "settled",
@@ -96,6 +98,13 @@ VARIABLES: Final[dict[str, dict[str, int]]] = {
         "distrusted": 6,
         "paused_until": 7,
         "has_distrusted": 8,
+        "measurements": 9,
+        "minimum_version": 10,
+        "minimum_evaluation": 11,
+        "pinned_until": 12,
+        "refresh": 13,
+        "pins": 14,
+        "delay": 15,
     },
     "Clusters": {"clusters": 0, "members": 1, "epochs": 2, "boundaries": 3},
     "Programs": {
@@ -146,6 +155,7 @@ STRUCTS: Final[dict[str, tuple[str, ...]]] = {
         "revoked",
         "root",
     ),
+    "Registry.measurements": ("version", "since"),
     "Clusters.clusters": (
         "owner",
         "epoch",
@@ -294,9 +304,20 @@ def registry_has_distrusted() -> Digest:
     return _variable("Registry", "has_distrusted")
 
 
-def registry_paused_until() -> Digest:
-    """``Registry.paused_until``: until when only live keys are admitted again, in seconds."""
-    return _variable("Registry", "paused_until")
+def registry_policy(name: str) -> Digest:
+    """A number of the policy: ``Registry.paused_until``, ``minimum_version``, ``minimum_evaluation``, ``pinned_until``,
+    ``refresh`` or ``delay``."""
+    return _variable("Registry", name)
+
+
+def registry_measurement(measurement: bytes, field: str) -> Digest:
+    """A field of ``Registry.measurements[measurement]`` (32 bytes): ``version``, ``since`` (seconds; 0: never)."""
+    return _member("Registry", "measurements", field, measurement)
+
+
+def registry_pin(refresh: int, collateral: bytes) -> Digest:
+    """``Registry.pins[refresh][collateral]`` (digest, 32 bytes): 1 where that refresh pins it."""
+    return mapping_slot(_variable("Registry", "pins"), refresh, collateral)
 
 
 def cluster_field(cluster: bytes, field: str) -> Digest:
