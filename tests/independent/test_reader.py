@@ -146,7 +146,7 @@ def test_the_whole_network_is_read(network: Read) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     table = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     assert list(table) == _SUBJECTS
-    assert table["contracts"].startswith("8 with the pinned code")
+    assert table["contracts"].startswith("10 with the pinned code")
     assert table["cluster"] == "epoch 2, 2 members, 2 programs"
     # Two epochs, two members, two programs; the calls, the void one, the one under new keys.
     links = 2 + 2 + 2 + _CALLS + 1 + 1
