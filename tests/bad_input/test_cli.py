@@ -133,6 +133,7 @@ def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str
         "program": ["0x" + "11" * 32],
         "method": ["vote"],
         "arguments": [],
+        "gatekeeper who": [],
         "values": [],
         "index": ["1.0"],
         "path": ["p.py"],

@@ -161,26 +161,26 @@ def test_the_committee_is_renewed_changed_and_cut_down_while_programs_run(
     assert [member["endpoint"] for member in committee("show")["members"]] == gatekeepers.urls
     assert all(member["has_share"] for member in committee("show")["members"])
     number = committee("show")["committee"]
-    assert committee("refresh", "--wait", "100")["committee"] == number + 1
+    assert committee("refresh", "--wait", "110")["committee"] == number + 1
     assert phat("call", program, "add", "1", *where)["result"] == 2
 
     with newcomer(gatekeepers, tmp_path, 11, "gatekeeper") as url:
         wait_until(lambda: status_of(url).get("step") == "running")
         following = [*gatekeepers.urls[:4], url]
-        shown = committee("replace", *following, "--wait", "100")
+        shown = committee("replace", *following, "--wait", "110")
         assert shown["committee"] == number + 2
         wait_until(lambda: [member["endpoint"] for member in committee("show")["members"]] == following)
-        wait_until(lambda: all(member["has_share"] for member in committee("show")["members"]))
+        wait_until(lambda: all(member["has_share"] for member in committee("show")["members"]), 180)
         assert phat("call", program, "add", "1", *where)["result"] == 3
 
         victim = committee("revoke", gatekeepers.urls[0])["members"][0]
         assert victim["revoked"] > 0
-        wait_until(lambda: committee("show")["committee"] == number + 3, 100)  # by themselves
-        wait_until(lambda: not status_of(gatekeepers.urls[0])["has_share"])
+        wait_until(lambda: committee("show")["committee"] == number + 3, 180)  # by themselves
+        wait_until(lambda: not status_of(gatekeepers.urls[0])["has_share"], 180)
         assert phat("gatekeeper", "revoke", gatekeepers.urls[0], *where, fails=True)["code"] == "chain.reverted"
 
         with newcomer(gatekeepers, tmp_path, 12) as worker:
-            wait_until(lambda: status_of(worker).get("has_keys"))
+            wait_until(lambda: status_of(worker).get("has_keys"), 180)
         assert phat("query", program, "get", *where)["result"] == 3
         ranked = phat("gatekeeper", "candidates", *where)["candidates"]
         assert ranked

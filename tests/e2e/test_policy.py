@@ -43,7 +43,7 @@ def test_a_policy_is_shown_narrowed_and_enforced(governed: LiveNetwork, tmp_path
     announced = phat("policy", "announce", NEXT, "2", *where)["measurements"][1]
     assert (announced["measurement"], announced["version"], announced["counts"]) == (NEXT, 2, False)
     let_time_pass(governed, shown["delay"] + 5)
-    assert phat("policy", *where)["measurements"][1]["counts"]
+    wait_until(lambda: phat("policy", *where)["measurements"][1]["counts"])  # once the block is final
     assert phat("policy", "minimum-evaluation", "17", *where)["minimum_evaluation"] == 17
     assert phat("policy", "pin", NEXT, *where)["pins"]["digests"] == [NEXT]
     late = write_key(tmp_path / "late.key", b"\x62" * 32)
