@@ -42,7 +42,7 @@ def test_a_policy_is_shown_narrowed_and_enforced(governed: LiveNetwork, tmp_path
     assert phat("policy", "minimum-version", NEXT, *where, fails=True)["code"] == "chain.reverted"
     announced = phat("policy", "announce", NEXT, "2", *where)["measurements"][1]
     assert (announced["measurement"], announced["version"], announced["counts"]) == (NEXT, 2, False)
-    let_time_pass(governed, shown["delay"] + 5)
+    let_time_pass(governed, shown["delay"] + 600)  # blocks run ahead of the clock
     wait_until(lambda: phat("policy", *where)["measurements"][1]["counts"])  # once the block is final
     assert phat("policy", "minimum-evaluation", "17", *where)["minimum_evaluation"] == 17
     assert phat("policy", "pin", NEXT, *where)["pins"]["digests"] == [NEXT]

@@ -49,7 +49,7 @@ async def renewals(hosts: RunningHosts) -> None:
     first = await record(hosts)
     known = first
     for _ in range(3):
-        await let_time_pass(hosts, ADMISSION_SECONDS - RENEW_SECONDS + 60)
+        await let_time_pass(hosts, ADMISSION_SECONDS - RENEW_SECONDS + 3_600)  # blocks run ahead of the clock
         while (renewed := await record(hosts))[EXPIRES] == known[EXPIRES]:
             await asyncio.sleep(0.05)
         assert renewed[EXPIRES] > known[EXPIRES] + 4 * 86_400
@@ -68,7 +68,7 @@ async def refused(hosts: RunningHosts, log: pytest.LogCaptureFixture) -> None:
     call = registry.encode("raise_minimum_evaluation", SIMULATED_EVALUATION + 1)
     await hosts.sender.send(registry.address, call)
     before = await record(hosts)
-    await let_time_pass(hosts, ADMISSION_SECONDS - RENEW_SECONDS + 60)
+    await let_time_pass(hosts, ADMISSION_SECONDS - RENEW_SECONDS + 3_600)  # blocks run ahead of the clock
     status = await hosts.status(hosts.workers[0])
     while "attestation.evaluation_number" not in status.get("state", ""):
         await asyncio.sleep(0.05)
@@ -78,7 +78,7 @@ async def refused(hosts: RunningHosts, log: pytest.LogCaptureFixture) -> None:
     await is_settled(hosts)  # it counts until its admission ends
     block = await hosts.node.block("latest")
     assert block is not None
-    await let_time_pass(hosts, before[EXPIRES] - block.timestamp)
+    await let_time_pass(hosts, before[EXPIRES] - block.timestamp + 3_600)
     index = await hosts.submit(b"nobody settles this")
     await hosts.until(hosts.workers[0], executed=index + 1)
     while "clusters: expired" not in log.text:
