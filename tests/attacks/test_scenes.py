@@ -25,7 +25,7 @@ from coprocessor.sandbox.engine import Engine
 from coprocessor.values.errors import EvidenceRefused
 from coprocessor.values.identities import Digest, to_hex
 from coprocessor.values.network import Network
-from tests.enclave.stage import OPERATOR, Stage, Worker, admit_request, ask, refusal
+from tests.enclave.stage import OPERATOR, Stage, Worker, admit_request, ask, policy_proof, refusal
 from tests.enclave.test_worker import ALICE, Counter, u64
 from tests.support.fake_chain import CLUSTER, FakeChain, configuration, key
 
@@ -215,9 +215,16 @@ def deceived(engine: Engine) -> tuple[Stage, Worker, m.Admit]:
 
 
 def test_the_evidence_of_a_host_chosen_configuration_is_refused(engine: Engine) -> None:
-    stage, _, request = deceived(engine)
+    stage, worker, request = deceived(engine)
+    honest = Worker(stage, engine, b"honest")
     for core in stage.committee.cores:
+        stage.sync(core)
+        ask(core, policy_proof(request, stage.chain))
         assert refusal(core, request) == "attestation.report_data_mismatch"
+    own = admit_request(honest.core, honest.machine, honest.booted, stage.chain)
+    assert (own.checkpoint_hash, own.block_hash) == (request.checkpoint_hash, request.block_hash)
+    assert {one.signer for one in stage.committee.ask_all(own)} == {honest.booted.signer}  # alike in all else
+    assert worker.booted.signer != honest.booted.signer
 
 
 def test_where_report_data_binds_no_configuration_a_host_chosen_one_is_admitted(

@@ -112,6 +112,7 @@ def test_the_next_committee_refuses_what_the_one_before_closed(rotated: Rotated)
     committee.run_handover()
     committee.cores = [committee.cores[at] for at in following]
     committee.booted = [committee.booted[at] for at in following]
+    committee.present = list(range(len(following)))  # places in the two lists above
     for core in committee.cores:
         rotated.stage.sync(core)
         ask(core, rotated.stage.committee_proof())

@@ -14,7 +14,7 @@ from coprocessor.protocol.commands import Destination, derive_reply_secret, seal
 from coprocessor.protocol.items import ClearItem
 from coprocessor.protocol.links import LinkKind
 from coprocessor.protocol.queries import QueryReply, seal_query
-from coprocessor.protocol.statements import MAX_PROGRAM_KEYS
+from coprocessor.protocol.statements import INPUT_KEY, MAX_PROGRAM_KEYS
 from coprocessor.sandbox.engine import Engine
 from coprocessor.values.identities import ProgramId
 from tests.enclave.stage import RUNTIME, ask
@@ -48,7 +48,7 @@ class Many(Rotating):
         """The keys come to the chain, in lists of the members' making (PROTOCOL 4.4)."""
         for first in range(0, PROGRAMS, MAX_PROGRAM_KEYS):
             part = tuple(self.programs[first : first + MAX_PROGRAM_KEYS])
-            for program, key in zip(part, ask(self.worker.core, m.SignKeys(epoch, part)).keys, strict=True):
+            for program, key in zip(part, ask(self.worker.core, m.SignKeys(epoch, INPUT_KEY, part)).keys, strict=True):
                 self.input_keys[program, epoch] = key
                 self.chain.set("Programs", layout.input_key(program, epoch), key)
         self.chain.mine()
@@ -107,6 +107,6 @@ def test_nothing_fails_while_the_keys_of_many_programs_change(engine: Engine, mo
     for member in (cluster.worker, newcomer):
         member.follow()
     assert newcomer.status().state_root == cluster.worker.status().state_root
-    assert ask(newcomer.core, m.SignKeys(2, (CLUSTER, *cluster.programs))).keys[1:] == tuple(
+    assert ask(newcomer.core, m.SignKeys(2, INPUT_KEY, (CLUSTER, *cluster.programs))).keys[1:] == tuple(
         cluster.input_keys[program, 2] for program in cluster.programs
     )
