@@ -141,7 +141,7 @@ def test_each_tsm_quote_has_an_entry_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_busy_tsm_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    true_read, left = tsm._read_attribute, [3]
+    true_read, left = tsm.read_bounded, [3]
 
     def busy(path: Path) -> bytes:
         if path.name == "outblob" and left[0]:
@@ -149,7 +149,7 @@ def test_a_busy_tsm_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             raise OSError(errno.EBUSY, "busy")
         return true_read(path)
 
-    monkeypatch.setattr(tsm, "_read_attribute", busy)
+    monkeypatch.setattr(tsm, "read_bounded", busy)
     attester = TsmAttester(tmp_path, FakeTsm(tdx_quote, "tdx_guest").make_entry, pause=0)
     assert attester.quote(DATA, NOW).kind is EvidenceKind.TDX
     left[0] = 1000

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from coprocessor.attestation.evidence import Evidence
+from coprocessor.attestation.evidence import Evidence, decode_evidence, encode_evidence
 from coprocessor.attesters import detect
-from coprocessor.attesters.tsm import TSM_FOLDER
+from coprocessor.attesters.dstack import DSTACK_SOCKET
+from coprocessor.attesters.gramine import GRAMINE_FOLDER
+from coprocessor.attesters.nitro import NSM_DEVICE, NitroAttester
+from coprocessor.attesters.tsm import TSM_FOLDER, TsmAttester
 from coprocessor.cli import machine
+from coprocessor.cli.commands import doctor
 from coprocessor.cli.machine import attest, check_machine, check_services, look_at_hardware
 from coprocessor.cli.main import main
 from coprocessor.host import collateral
 from tests.attestation import samples
+from tests.attesters.fakes import FakeTsm, dstack_answers, fake_dstack, fake_gramine, fake_nsm
+from tests.attesters.test_hardware import NOW, nsm_answer, sgx_quote, tdx_quote, with_collateral
 
 
 @pytest.fixture(autouse=True)
@@ -124,3 +133,78 @@ def test_services_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(collateral, "fetch", fetch)
     assert [check.ok for check in check_services()] == [True, True]
+
+
+# ---- fake machines, each with one interface at its true place
+
+
+@contextlib.contextmanager
+def fake_machine(name: str, root: Path) -> Iterator[Path]:
+    """A file system's root with the interface of this name, which works."""
+    if name == "dstack":
+        with fake_dstack(root / DSTACK_SOCKET, dstack_answers(tdx_quote)):
+            yield root
+    elif name == "Gramine SGX":
+        with fake_gramine(root / GRAMINE_FOLDER, sgx_quote):
+            yield root
+    elif name == "Nitro":
+        (root / NSM_DEVICE).parent.mkdir(parents=True)
+        (root / NSM_DEVICE).touch()
+        yield root
+    else:
+        (root / TSM_FOLDER).mkdir(parents=True)
+        yield root
+
+
+MACHINES = {"dstack": "tdx", "Gramine SGX": "sgx", "configfs-tsm": "tdx", "Nitro": "nitro"}
+
+
+@pytest.fixture
+def fake_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the kernel does where no file can stand for it, and the vendors' services."""
+    make = FakeTsm(tdx_quote, "tdx_guest").make_entry
+    backends = {
+        "configfs-tsm": lambda path: TsmAttester(path, make),
+        "Nitro": lambda path: NitroAttester(path, fake_nsm(nsm_answer)),
+    }
+    changed = tuple(dataclasses.replace(one, make=backends.get(one.name, one.make)) for one in detect.BACKENDS)
+    monkeypatch.setattr(detect, "BACKENDS", changed)
+
+    async def complete(evidence: bytes) -> bytes:
+        return encode_evidence(with_collateral(decode_evidence(evidence)))
+
+    monkeypatch.setattr(collateral, "complete_evidence", complete)
+    monkeypatch.setattr("time.time", lambda: NOW)
+
+
+@pytest.mark.usefixtures("fake_kernel")
+@pytest.mark.parametrize("name", MACHINES)
+def test_each_kind_of_machine_is_told(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with fake_machine(name, tmp_path) as root:
+        for command in ("look_at_hardware", "attest"):
+            monkeypatch.setattr(doctor, command, functools.partial(getattr(machine, command), root))
+        main(["doctor", "--attest", "--json"])
+        fields = json.loads(capsys.readouterr().out.splitlines()[-1])
+        found = {one["name"]: one for one in fields["interfaces"]}
+        assert (fields["tee"], fields["simulated"]) == (name, False)
+        assert [one for one in found if found[one]["is_usable"]] == [name]
+        assert all(one["reason"] and one["next"] for one in found.values() if not one["is_usable"])
+        evidence = fields["evidence"]
+        assert (evidence["kind"], evidence["status"], evidence["level"]) == (MACHINES[name], "UpToDate", 1)
+        assert evidence["simulated"], "the fakes' quotes are the simulated vendor's"
+        assert "SIMULATED" in fields["checks"][-1]["detail"]
+
+
+@pytest.mark.usefixtures("fake_kernel")
+def test_a_machine_whose_device_fails_is_told_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with fake_dstack(tmp_path / DSTACK_SOCKET, lambda method, fields: (500, {"error": "no"})):
+        for command in ("look_at_hardware", "attest"):
+            monkeypatch.setattr(doctor, command, functools.partial(getattr(machine, command), tmp_path))
+        assert main(["doctor", "--attest"]) == 1
+    said = capsys.readouterr().out
+    assert "attestation.device" in said
+    assert "kernel's log" in said

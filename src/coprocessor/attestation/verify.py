@@ -9,13 +9,15 @@ from coprocessor.attestation.roots import KNOWN_ROOTS, VendorRoot, is_genuine
 from coprocessor.attestation.vendors.dcap import verify_dcap
 from coprocessor.attestation.vendors.dcap_platform import read_platform
 from coprocessor.attestation.vendors.dcap_quote import parse_quote
-from coprocessor.attestation.vendors.nitro import identify_instance, verify_nitro
+from coprocessor.attestation.vendors.nitro import compute_bound_data, identify_instance, verify_nitro
 from coprocessor.attestation.vendors.nitro_document import parse_document
 from coprocessor.attestation.vendors.snp import identify_chip, verify_snp
+from coprocessor.attestation.vendors.snp_report import parse_report
 from coprocessor.attestation.verdict import Verdict, compute_platform_id
+from coprocessor.values.errors import MalformedInput
 from coprocessor.values.identities import Digest
 
-__all__ = ["read_platform_id", "verify_evidence"]
+__all__ = ["read_platform_id", "read_report_data", "verify_evidence"]
 
 
 def verify_evidence(evidence: Evidence, now: int, roots: Sequence[VendorRoot] = KNOWN_ROOTS) -> Verdict:
@@ -57,3 +59,23 @@ def read_platform_id(evidence: Evidence, *, simulated: bool) -> Digest:
         return compute_platform_id(b"aws", instance, simulated=simulated)
     platform = read_platform(parse_quote(evidence.quote), KNOWN_ROOTS)
     return compute_platform_id(b"intel", platform.ppid, simulated=not is_genuine(platform.root.digest))
+
+
+def read_report_data(evidence: Evidence) -> bytes:
+    """The 64 bytes that the evidence is over, **unverified**: by which an attester sees that its device answered the
+    question that it was asked.
+
+    Raises:
+        MalformedInput: not evidence of its kind.
+    """
+    if evidence.kind is EvidenceKind.SNP:
+        return parse_report(evidence.quote).report_data
+    if evidence.kind is EvidenceKind.NITRO:
+        document = parse_document(evidence.quote)
+        return compute_bound_data(document.user_data, document.nonce, document.public_key)
+    quote = parse_quote(evidence.quote)
+    if quote.kind is not evidence.kind:
+        raise MalformedInput(
+            "attestation.kind", f"the quote is {quote.kind.value}, the evidence says {evidence.kind.value}"
+        )
+    return quote.report_data

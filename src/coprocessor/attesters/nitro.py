@@ -15,7 +15,14 @@ from typing import Final
 
 from coprocessor.attestation.evidence import Evidence, EvidenceKind
 from coprocessor.attestation.vendors.nitro_document import read_cbor
-from coprocessor.attesters.device import SealRoot, check_report_data, device_failed
+from coprocessor.attesters.device import (
+    ANSWER_SECONDS,
+    PatientDevice,
+    SealRoot,
+    check_answer,
+    check_report_data,
+    device_failed,
+)
 from coprocessor.codec import cbor
 from coprocessor.values.errors import MalformedInput
 
@@ -40,12 +47,14 @@ class NitroAttester:
     Args:
         path: ``NSM_DEVICE`` of the machine, or of a fake.
         ioctl: the system call, or a fake of it.
+        seconds: how long a document may take.
     """
 
-    __slots__ = ("_ioctl", "_path", "_seal")
+    __slots__ = ("_device", "_ioctl", "_path", "_seal")
 
-    def __init__(self, path: Path, ioctl: Ioctl | None = None) -> None:
+    def __init__(self, path: Path, ioctl: Ioctl | None = None, seconds: float = ANSWER_SECONDS) -> None:
         self._path = path
+        self._device = PatientDevice(self.name, seconds)
         self._ioctl = ioctl or _system_ioctl
         self._seal = SealRoot()
 
@@ -64,14 +73,14 @@ class NitroAttester:
         check_report_data(report_data)
         request = cbor.dumps({"Attestation": {"user_data": report_data, "nonce": None, "public_key": None}})
         try:
-            answer = read_cbor(self._exchange(request))
+            answer = read_cbor(self._device.ask(lambda: self._exchange(request)))
+            match answer:
+                case {"Attestation": {"document": bytes(document)}}:
+                    return check_answer(self.name, Evidence(EvidenceKind.NITRO, document), report_data)
+                case {"Error": str(reason)}:
+                    raise device_failed(self.name, f"it answered {reason[:64]}")
         except (OSError, ValueError, MalformedInput) as error:
             raise device_failed(self.name, f"{type(error).__name__}: {error}") from error
-        match answer:
-            case {"Attestation": {"document": bytes(document)}}:
-                return Evidence(EvidenceKind.NITRO, document)
-            case {"Error": str(reason)}:
-                raise device_failed(self.name, f"it answered {reason[:64]}")
         raise device_failed(self.name, "its answer has another form")
 
     def seal_key(self, purpose: bytes) -> bytes:

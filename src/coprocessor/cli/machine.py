@@ -98,7 +98,8 @@ def attest(root: Path = Path("/")) -> tuple[Check, dict[str, Any] | None]:
         "simulated": verdict.simulated,
     }
     measurement = f"measurement 0x{verdict.measurement_digest.hex()}"
-    detail = f"{verdict.kind.value}, {verdict.status.value}, level {verdict.level}, {measurement}"
+    standing = "SIMULATED " if verdict.simulated else ""
+    detail = f"{standing}{verdict.kind.value}, {verdict.status.value}, level {verdict.level}, {measurement}"
     return Check("evidence", True, detail), found
 
 
