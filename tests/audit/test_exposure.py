@@ -28,7 +28,7 @@ from coprocessor.audit.state import (
 )
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.enclave import epochs
-from coprocessor.protocol.statements import Admission
+from coprocessor.protocol.statements import NO_SHARE, Admission
 from coprocessor.values.identities import Address, ClusterId, Digest, WorkerId
 from coprocessor.values.network import Network
 from tests.support.fake_chain import configuration
@@ -83,7 +83,8 @@ def histories(draw: st.DrawFn) -> AuditState:
         if state.committees:
             state.committees[-1].until = block(10 * number)
         keys = cast(Any, object())
-        state.committees.append(Committee(number, threshold, seats, block(10 * number), keys))
+        dealt = tuple(b"\x01" * 96 if draw(st.integers(0, 4)) else NO_SHARE for _ in places)
+        state.committees.append(Committee(number, threshold, seats, block(10 * number), keys, dealt))
     return state
 
 
@@ -160,7 +161,7 @@ def test_fewer_than_t_gatekeepers_of_one_committee_expose_nothing(
     state: AuditState, gatekeepers: frozenset[Address]
 ) -> None:
     exposure = compute_exposure(state, Broken(gatekeepers=gatekeepers))
-    counts = [(one, sum(signer in gatekeepers for signer in one.signers)) for one in state.committees]
+    counts = [(one, _shares(one, gatekeepers)) for one in state.committees]
     reached = [one for one, count in counts if count >= one.threshold]
     assert exposure.is_nothing is (not reached)
     assert exposure.master is (state.committees[-1] in reached)
@@ -168,6 +169,13 @@ def test_fewer_than_t_gatekeepers_of_one_committee_expose_nothing(
         assert len(exposure.now) == sum(len(one.epochs) for one in state.clusters.values())
     for one in exposure.committees:
         assert one.missing == max(0, one.threshold - one.broken)
+        assert one.broken <= one.shares
+
+
+def _shares(committee: Committee, gatekeepers: frozenset[Address]) -> int:
+    """How many shares the broken have: a member that was revoked before the dealing has none."""
+    pairs = zip(committee.seats, committee.share_keys, strict=True)
+    return sum(key != NO_SHARE and seat[1] in gatekeepers for seat, key in pairs)
 
 
 @settings(max_examples=50, deadline=None)

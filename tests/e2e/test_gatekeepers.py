@@ -20,6 +20,7 @@ from tests.support.live import (
     get_json,
     phat,
     running_network,
+    status_of,
     wait_until,
     worker_process,
     write_key,
@@ -81,14 +82,6 @@ def newcomer(gatekeepers: Gatekeepers, folder: Path, seed: int, role: str = "wor
     place = folder / f"{role}-{seed}"
     with worker_process(gatekeepers.network.file, operator, place, "--listen", address, role=role):
         yield f"http://{address}"
-
-
-def status_of(url: str) -> dict[str, Any]:
-    """A worker's status; empty while it starts."""
-    try:
-        return get_json(f"{url}/v1/status")
-    except OSError:
-        return {}
 
 
 def beacon(gatekeepers: Gatekeepers) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PHAT", "LiveNetwork", "phat", "running_network", "wait_until", "worker_process"]
+__all__ = ["PHAT", "LiveNetwork", "phat", "running_network", "status_of", "wait_until", "worker_process"]
 
 PHAT = (sys.executable, "-m", "coprocessor.cli.main")
 _START_SECONDS = 180.0
@@ -128,6 +128,14 @@ def get_json(url: str) -> dict[str, Any]:
     """A worker's or gatekeeper's JSON page."""
     with urllib.request.urlopen(url, timeout=10) as answer:
         return dict(json.loads(answer.read()))
+
+
+def status_of(url: str) -> dict[str, Any]:
+    """A host's status; empty while it does not answer."""
+    try:
+        return get_json(f"{url}/v1/status")
+    except OSError:
+        return {}
 
 
 def write_key(path: Path, secret: bytes) -> Path:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from coprocessor.audit.exposure import CommitteeExposure, EpochExposure, Exposure, compute_exposure, weigh_inputs
+from coprocessor.audit.exposure import (
+    Broken,
+    CommitteeExposure,
+    EpochExposure,
+    Exposure,
+    compute_exposure,
+    weigh_inputs,
+)
 from coprocessor.audit.names import Subject
 from coprocessor.audit.state import AuditState, ClusterHistory
 from coprocessor.values.identities import ClusterId, ProgramId
 
-__all__ = ["ClusterDamage", "Damage", "compute_damage"]
+__all__ = ["ClusterDamage", "Damage", "compute_damage", "find_uncontained"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,26 @@ def compute_damage(state: AuditState, subject: Subject) -> Damage:
     )
 
 
+def find_uncontained(state: AuditState, subject: Subject) -> tuple[str, ...]:
+    """What a break still reaches of what is written from now on, in words; nothing where it is contained.
+
+    Gatekeepers of unknown hardware, which are only assumed to be broken, do not count.
+    """
+    broken = Broken(subject.broken.workers, subject.broken.gatekeepers - set(subject.assumed))
+    exposure = compute_exposure(state, broken)
+    newest = {one.cluster: len(one.epochs) for one in state.clusters.values()}
+    found = [
+        f"cluster {_short(one.cluster)}: its present epoch {one.epoch}"
+        for one in exposure.now
+        if one.epoch == newest[one.cluster]
+    ]
+    found += [f"cluster {_short(one)}: the broken are a quorum" for one in exposure.quorums]
+    for one in exposure.committees:
+        if one.is_present and one.broken:
+            found.append(f"committee {one.number}: {one.broken} of its shares")
+    return tuple(found)
+
+
 def _clusters(state: AuditState, exposure: Exposure) -> Iterator[ClusterDamage]:
     for cluster in state.clusters.values():
         now = tuple(one for one in exposure.now if one.cluster == cluster.cluster)
@@ -91,7 +118,8 @@ def _not_exposed(
     reached = {one.cluster for one in clusters}
     others = [one for one in state.clusters if one not in reached]
     if others:
-        yield f"{len(others)} other cluster(s): no broken worker had their keys, and a cluster's key opens no other's"
+        which = f"the other {len(others)}" if reached else f"all {len(others)}"
+        yield f"{which} cluster(s): no broken worker had their keys, and a cluster's key opens no other's"
     for damage in clusters:
         total = len(state.clusters[damage.cluster].epochs)
         closed = total - len(damage.epochs) - len(damage.earlier)
@@ -112,6 +140,12 @@ def _for_ever(exposure: Exposure, clusters: tuple[ClusterDamage, ...]) -> Iterat
     if exposure.master:
         yield "everything, past and to come: the master key is exposed, and only a new network has another"
         return
+    for committee in exposure.committees:
+        if not committee.missing:
+            yield (
+                f"everything, past and to come, if the break is older than the end of committee {committee.number}: "
+                f"{committee.broken} of its shares were broken, {committee.threshold} make the master key"
+            )
     for damage in clusters:
         if damage.epochs:
             numbers = ", ".join(str(one.epoch) for one in damage.epochs)
@@ -119,6 +153,9 @@ def _for_ever(exposure: Exposure, clusters: tuple[ClusterDamage, ...]) -> Iterat
                 f"cluster {_short(damage.cluster)}: {damage.items} inputs ({damage.size} sealed bytes), state and "
                 f"outputs of epoch {numbers}, for whoever copied them"
             )
+        if damage.earlier:
+            numbers = ", ".join(str(one.epoch) for one in damage.earlier)
+            yield f"cluster {_short(damage.cluster)}: epoch {numbers} as well, if the break is older than its closing"
 
 
 def _short(cluster: ClusterId) -> str:

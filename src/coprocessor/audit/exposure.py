@@ -4,9 +4,9 @@ Rules:
 1. A broken worker gives what gatekeepers released to it: its cluster's keys of every epoch that was not closed while it
    was a member. Epochs that are open lie in its memory now; a closed one counts as *earlier*: exposed only if the
    enclave was broken before the closing, since it erases those keys then.
-2. Fewer than t broken gatekeepers of one committee give nothing. Shares of two committees do not add up. t of the
-   present one give every key of every cluster, closed epochs included, because the master key stays; t of a former one
-   give as much *earlier*: if they were broken while they held those shares.
+2. Fewer than t broken shares of one committee give nothing, and a member that was dealt none has none. Shares of two
+   committees do not add up. t of the present one give every key of every cluster, closed epochs included, because the
+   master key stays; t of a former one give as much *earlier*: if they were broken while they held those shares.
 3. A quorum of broken members of distinct operators on distinct platforms can settle what never happened.
 4. What an epoch's keys open: the sealed inputs of its links and of the grace after it, the state and outputs written
    meanwhile, and what that epoch's input and account keys protect.
@@ -74,11 +74,12 @@ class EpochExposure:
 
 @dataclass(frozen=True, slots=True)
 class CommitteeExposure:
-    """Broken gatekeepers of one committee: its number, whether it is in office, how many are broken, and t."""
+    """Shares of one committee in broken memories: its number, whether it is in office, how many of how many, and t."""
 
     number: int
     is_present: bool
     broken: int
+    shares: int
     threshold: int
 
     @property
@@ -94,7 +95,7 @@ class Exposure:
     Args:
         now: epochs whose keys lie in broken memories now, or follow from the master key.
         earlier: closed epochs that are exposed only if the break is older than their closing.
-        committees: those that a broken gatekeeper sat in.
+        committees: those that a broken gatekeeper sits or sat in.
         quorums: clusters in which the broken can settle what never happened.
     """
 
@@ -194,9 +195,10 @@ def _epoch(state: AuditState, cluster: ClusterHistory, epoch: EpochHistory, brok
 
 def _committees(committees: Iterable[Committee], broken: Broken) -> Iterator[CommitteeExposure]:
     for committee in committees:
-        count = sum(signer in broken.gatekeepers for signer in committee.signers)
-        if count and committee.keys is not None:
-            yield CommitteeExposure(committee.number, committee.until is None, count, committee.threshold)
+        if committee.keys is None or not broken.gatekeepers & set(committee.signers):
+            continue
+        count, shares = len(committee.holders & broken.gatekeepers), len(committee.holders)
+        yield CommitteeExposure(committee.number, committee.until is None, count, shares, committee.threshold)
 
 
 def _voices(state: AuditState, cluster: ClusterHistory, broken: Broken) -> int:

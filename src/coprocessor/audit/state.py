@@ -9,7 +9,7 @@ from coprocessor.audit.policy_history import PolicyHistory
 from coprocessor.keys.shares import CommitteeKeys
 from coprocessor.keys.transcript import Entry
 from coprocessor.protocol.genesis import compute_configuration_hash, compute_network_id
-from coprocessor.protocol.statements import Admission
+from coprocessor.protocol.statements import NO_SHARE, Admission
 from coprocessor.values.identities import ZERO_DIGEST, Address, ClusterId, Digest, NetworkId, ProgramId, WorkerId
 from coprocessor.values.network import Network
 
@@ -130,6 +130,12 @@ class Committee:
     def signers(self) -> dict[Address, int]:
         """Place of each member by its signing key."""
         return {seat[1]: at for at, seat in enumerate(self.seats)}
+
+    @property
+    def holders(self) -> frozenset[Address]:
+        """Signing keys of the members that were dealt a share."""
+        pairs = zip(self.seats, self.share_keys, strict=False)
+        return frozenset(seat[1] for seat, key in pairs if key != NO_SHARE)
 
 
 @dataclass(slots=True)

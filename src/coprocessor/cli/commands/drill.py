@@ -2,7 +2,8 @@
 number, signing key or operator), a vendor (a name such as intel, or its root), or a platform (its digest). Names may be
 cut short. Nothing is changed, unless --contain is given: then the guardian's key ends the broken enclaves, gives their
 clusters other keys and renews the committee's shares, and the command waits until nothing that is written from then on
-is exposed. Development networks have the guardian's key; elsewhere give it with --key."""
+is exposed, and the record, verified again, shows it. Development networks have the guardian's key; elsewhere give it
+with --key."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from coprocessor.cli.options import add_network, network_of, seconds
 from coprocessor.cli.screen import Screen
 from coprocessor.cli.ticker import Ticker
 from coprocessor.client.audit import replay_network
-from coprocessor.client.containment import Containment, contain, guardian_key
+from coprocessor.client.containment import Containment, check_contained, contain
+from coprocessor.client.guardian import guardian_key
 from coprocessor.client.keys import choose_key
 from coprocessor.client.session import open_session
 from coprocessor.client.target import Target, load_target
@@ -52,7 +54,11 @@ async def _run(arguments: argparse.Namespace, screen: Screen) -> int:
     subject = find_subject(state, arguments.kind, arguments.name)
     damage = compute_damage(state, subject)
     _show(subject, damage, screen)
-    contained = await _contain(arguments, target, state, subject, screen) if arguments.contain else None
+    contained = None
+    if arguments.contain:
+        contained = await _contain(arguments, target, state, subject, screen)
+    else:
+        screen.say("nothing was changed; --contain, with the guardian's key, ends what can be ended")
     screen.warn_simulated(damage.simulated)
     screen.finish({**_fields(subject, damage), "contained": None if contained is None else asdict(contained)})
     return 0
@@ -70,25 +76,45 @@ async def _contain(
         done = await contain(session, state, subject, exposure, key, arguments.wait, ticker)
     finally:
         await session.close()
-    for sent in done.transactions:
-        screen.say(f"done: {sent}")
-    for cluster in done.clusters:
-        screen.say(
-            f"cluster {to_hex(cluster.cluster)} writes under epoch {cluster.epoch}, after {cluster.seconds:.1f} s"
-        )
-    if done.committee:
-        screen.say(f"committee {done.committee} holds the key; the broken shares are worth nothing with its shares")
-    screen.say(f"CONTAINED in {done.seconds:.1f} s: what is written from now on stays closed to it")
-    after = compute_damage(await replay_network(target, arguments.rpc), subject)
-    for line in after.for_ever:
-        screen.say(f"  exposed for ever: {line}")
+    after = await replay_network(target, arguments.rpc, Ticker(screen, "verifying again"))
+    check_contained(after, subject)
+    _show_contained(subject, done, compute_damage(after, subject), screen)
     return done
+
+
+def _show_contained(subject: Subject, done: Containment, after: Damage, screen: Screen) -> None:
+    """What was sent, what the chain proves now, and what nothing takes back."""
+    screen.say("containing it:")
+    for sent in done.transactions:
+        screen.say(f"  sent: {sent}")
+    if not done.transactions:
+        screen.say("  nothing had to be sent: it was contained before")
+    for cluster in done.clusters:
+        name, how = to_hex(cluster.cluster), f"after {cluster.seconds:.1f} s"
+        if cluster.stands_still:
+            screen.say(f"  cluster {name} STANDS STILL in epoch {cluster.epoch} until other workers join, {how}")
+        else:
+            screen.say(f"  cluster {name} writes under epoch {cluster.epoch}, whose keys they never get, {how}")
+    if done.committee is not None:
+        shares = done.committee
+        screen.say(
+            f"  committee {shares.number}: {shares.holders} other members hold its shares, {shares.threshold} make the "
+            f"master key; the broken have none, as block {shares.block} proves, after {shares.seconds:.1f} s"
+        )
+    if subject.assumed:
+        screen.say(f"  {len(subject.assumed)} gatekeeper(s) of unknown hardware stay: nothing shows them broken")
+    screen.say(
+        f"CONTAINED in {done.seconds:.1f} s, verified again up to block {after.block}: "
+        "what is written from now on stays closed to it"
+    )
+    for line in after.for_ever or ("nothing; no key was within its reach",):
+        screen.say(f"  exposed for ever: {line}")
 
 
 def _show(subject: Subject, damage: Damage, screen: Screen) -> None:
     broken = subject.broken
-    screen.say(f"if {subject.kind} {subject.name} is broken, as of block {damage.block}:")
-    screen.say(f"  broken: {len(broken.workers)} worker(s), {len(broken.gatekeepers)} gatekeeper(s)")
+    screen.say(f"DRILL, as of block {damage.block}: what if {subject.kind} {subject.name} is broken?")
+    screen.say(f"  in its reach: {len(broken.workers)} worker(s), {len(broken.gatekeepers)} gatekeeper(s)")
     if subject.assumed:
         screen.say(
             f"  {len(subject.assumed)} gatekeeper(s) counted in because the chain says nothing of their hardware"
@@ -96,14 +122,14 @@ def _show(subject: Subject, damage: Damage, screen: Screen) -> None:
     if damage.is_nothing:
         screen.say("  NOTHING IS EXPOSED")
     if damage.master:
-        screen.say("  EXPOSED: the master key, and with it every key of every cluster")
+        screen.say("  EXPOSED: the master key, and with it every key of every cluster; nothing contains that")
     for cluster in damage.clusters:
         _show_cluster(cluster, screen)
     for committee in damage.committees:
-        state = "in office" if committee.is_present else "former"
+        state = "in office" if committee.is_present else "no longer in office"
         screen.say(
-            f"  committee {committee.number} ({state}): {committee.broken} of its shares; {committee.threshold} make "
-            f"the master key, {committee.missing} missing"
+            f"  committee {committee.number} ({state}): {committee.broken} of its {committee.shares} shares; "
+            f"{committee.threshold} make the master key, {committee.missing} missing"
         )
     for line in damage.not_exposed:
         screen.say(f"  not exposed: {line}")
