@@ -9,6 +9,7 @@ from typing import Any
 
 from coprocessor.attestation.evidence import decode_evidence
 from coprocessor.attestation.verify import verify_evidence
+from coprocessor.attesters.simulated import SimulatedAttester
 from coprocessor.codec import cbor
 from coprocessor.crypto.bls import check_public_key
 from coprocessor.crypto.hashing import keccak256
@@ -26,6 +27,9 @@ from tests.support.fake_chain import FakeChain
 
 PHASE_BLOCKS = 14
 
+Place = tuple[bytes, SimulatedAttester]
+"""Operator and machine of a gatekeeper."""
+
 
 class Committee:
     """The first gatekeepers of a network.
@@ -34,12 +38,15 @@ class Committee:
         chain: where they speak.
         members: n.
         threshold: t.
+        places: operator and machine of each member; None: one operator with as many machines.
     """
 
-    def __init__(self, chain: FakeChain, members: int, threshold: int) -> None:
+    def __init__(self, chain: FakeChain, members: int, threshold: int, places: Sequence[Place] | None = None) -> None:
         self.chain = chain
         self.threshold = threshold
-        self.machines = [attester(b"gatekeeper" + bytes((at,))) for at in range(members)]
+        places = places or [(OPERATOR, attester(b"gatekeeper" + bytes((at,)))) for at in range(members)]
+        self.operators = [operator for operator, _ in places]
+        self.machines = [machine for _, machine in places]
         self.sealed = [b""] * members
         self.hoard: list[tuple[int, bytes]] = []
         """Every blob that was ever sealed, with the machine's position."""
@@ -85,7 +92,7 @@ class Committee:
 
     def _start(self, at: int) -> tuple[GatekeeperCore, m.Booted]:
         core = self.make(at)
-        booted = ask(core, m.BootGatekeeper(self.chain.network_json(), OPERATOR, self.sealed[at]))
+        booted = ask(core, m.BootGatekeeper(self.chain.network_json(), self.operators[at], self.sealed[at]))
         ask(core, self.chain.headers_message())
         return core, booted
 
@@ -117,10 +124,12 @@ class Committee:
             replies.append(ask(core, message))
         return replies
 
-    def add_candidate(self) -> int:
+    def add_candidate(self, place: Place | None = None) -> int:
         """A gatekeeper that may become a member; its keys are durable. Its position."""
         at = len(self.cores)
-        self.machines.append(attester(b"gatekeeper" + bytes((at,))))
+        operator, machine = place or (OPERATOR, attester(b"gatekeeper" + bytes((at,))))
+        self.operators.append(operator)
+        self.machines.append(machine)
         self.sealed.append(b"")
         core, booted = self._start(at)
         self.cores.append(core)
@@ -144,7 +153,7 @@ class Committee:
         shown = SimpleNamespace(claims=core.memory_claims, chain_time=core.chain_time)
         names = replace(self.booted[at], sealing_key=claims.sealing_key, signing_key=claims.signing_key)
         names = replace(names, signer=claims.signer)
-        return admit_request(shown, self.machines[at], names, self.chain, role=2)
+        return admit_request(shown, self.machines[at], names, self.chain, role=2, operator=self.operators[at])
 
     def prove_members(self, at: int) -> GatekeeperCore:
         """A core that knows the newest block, who the members are there, and whom the network distrusts."""
@@ -223,9 +232,11 @@ class Committee:
 
     def genesis_message(self) -> m.Genesis:
         """The evidence of all."""
-        together = zip(self.cores, self.machines, self.booted, strict=True)
-        members = tuple(admit_request(core, machine, booted, self.chain, role=2) for core, machine, booted in together)
-        return m.Genesis(self.threshold, members)
+        return m.Genesis(self.threshold, tuple(self._evidence_of(at) for at in range(len(self.cores))))
+
+    def _evidence_of(self, at: int) -> m.Admit:
+        core, machine, booted = self.cores[at], self.machines[at], self.booted[at]
+        return admit_request(core, machine, booted, self.chain, role=2, operator=self.operators[at])
 
     def hold_genesis(self, *, crash: bool = False) -> None:
         """Every member signs; then the chain names the network and opens the ceremony."""
@@ -339,7 +350,7 @@ class Committee:
     def admission(self, at: int) -> m.Admit:
         """A member's evidence, fresh."""
         ask(self.cores[at], self.chain.headers_message())
-        return admit_request(self.cores[at], self.machines[at], self.booted[at], self.chain, role=2)
+        return self._evidence_of(at)
 
     def record_members(self) -> None:
         """The present members in full, as ``initialize`` records them; evidence of genesis stands for itself."""
@@ -348,7 +359,7 @@ class Committee:
         self.chain.mine()
 
     def _set_member(self, slot: Any, place: int, at: int, evidence_digest: bytes) -> None:
-        fields = (OPERATOR, self.booted[at].signer, self.booted[at].sealing_key, evidence_digest)
+        fields = (self.operators[at], self.booted[at].signer, self.booted[at].sealing_key, evidence_digest)
         for name, value in zip(("operator", "signer", "sealing_key", "evidence_digest"), fields, strict=True):
             self.chain.set("Gatekeeping", slot(place, name), value)
 

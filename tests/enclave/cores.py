@@ -67,14 +67,21 @@ def policy_proof(newcomer: m.Admit, chain: FakeChain) -> m.ChainProof:
     return chain.proof(*(("Registry", slot) for slot in (*wanted["Registry"], pin)))
 
 
-def admit_request(core: Any, machine: SimulatedAttester, booted: m.Booted, chain: FakeChain, role: int = 1) -> m.Admit:
+def admit_request(
+    core: Any,
+    machine: SimulatedAttester,
+    booted: m.Booted,
+    chain: FakeChain,
+    role: int = 1,
+    operator: bytes = OPERATOR,
+) -> m.Admit:
     """What a host sends to gatekeepers for a booted enclave."""
     claims = core.claims()
     evidence = encode_evidence(machine.quote(claims.compute(), core.chain_time()))
     checkpoint = next(n for n in range(chain.number + 1) if chain.block_hash(n) == claims.checkpoint_hash)
     return m.Admit(
         role,
-        OPERATOR,
+        operator,
         booted.signer,
         booted.signing_key,
         booted.sealing_key,

@@ -50,14 +50,14 @@ def test_seats_of_one_operator_or_vendor_stay_below_the_threshold(
     seated = [one.candidate for one in ranked if one.is_seated]
     assert len(seated) <= seats
     for held in (Counter(one.operator for one in seated), Counter(one.vendor for one in seated)):
-        assert all(count < max(threshold, 2) for count in held.values())
+        assert all(count < threshold for count in held.values())
     for at, one in enumerate(ranked):
         assert one.is_seated is (one.passed_over == "")
         above = [other.candidate for other in ranked[:at] if other.is_seated]
         if one.passed_over == "operator":
-            assert sum(other.operator == one.candidate.operator for other in above) >= max(threshold - 1, 1)
+            assert sum(other.operator == one.candidate.operator for other in above) >= threshold - 1
         if one.passed_over == "vendor":
-            assert sum(other.vendor == one.candidate.vendor for other in above) >= max(threshold - 1, 1)
+            assert sum(other.vendor == one.candidate.vendor for other in above) >= threshold - 1
         if one.passed_over == "full":
             assert len(above) == seats
 

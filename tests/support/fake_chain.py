@@ -48,6 +48,8 @@ def configuration(
     allow_simulated: bool = True,
     sealers: tuple[Address, ...] | None = None,
     custodian: Custodian = DISK,
+    development: bool = True,
+    measurements: tuple[Digest, ...] = (),
 ) -> NetworkConfiguration:
     """A network's configuration with made-up contracts."""
     contracts = tuple(
@@ -55,7 +57,7 @@ def configuration(
         for name in CONTRACT_NAMES
     )
     root = Digest(build_root().digest)
-    floor = AttestationFloor((root,), (simulated_measurement(MEASURED),), 1, 5)
+    floor = AttestationFloor((root,), (simulated_measurement(MEASURED), *measurements), 1, 5)
     return NetworkConfiguration(
         CHAIN_ID,
         sealers or (key(1).address,),
@@ -63,7 +65,7 @@ def configuration(
         contracts,
         floor,
         allow_simulated,
-        development=True,
+        development=development,
         custodian=custodian,
     )
 

@@ -23,6 +23,7 @@ __all__ = [
     "KNOWN_ROOTS",
     "SIMULATED_ROOT",
     "VendorRoot",
+    "find_vendor",
     "is_genuine",
 ]
 
@@ -205,3 +206,9 @@ _GENUINE: Final = frozenset(root.digest for root in GENUINE_ROOTS)
 def is_genuine(root: Digest) -> bool:
     """Whether the root with this digest is a hardware vendor's."""
     return root in _GENUINE
+
+
+def find_vendor(root: Digest) -> Digest:
+    """The first root of the same maker, 32 bytes: AMD has one for each generation of processors."""
+    kinds = next((known.kinds for known in GENUINE_ROOTS if known.digest == root), None)
+    return next((known.digest for known in GENUINE_ROOTS if known.kinds == kinds), root)

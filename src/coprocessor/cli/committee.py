@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from coprocessor.attestation.roots import find_vendor
 from coprocessor.chain.committee import ListedMember, read_announced, read_present
 from coprocessor.chain.contract import Contract
 from coprocessor.chain.development import development_keys
@@ -215,8 +216,8 @@ async def _find_candidates(net: AsyncNetwork) -> list[Candidate]:
         record = await registry.read("workers", worker)
         if not record[_REVOKED] and record[_EXPIRES] > head.timestamp:
             age = head.number - block
-            operator, root = Address(record[_OPERATOR]), Digest(record[_ROOT])
-            found.append(Candidate(WorkerId(worker), operator, root, record[_LEVEL], age))
+            operator, vendor = Address(record[_OPERATOR]), find_vendor(Digest(record[_ROOT]))
+            found.append(Candidate(WorkerId(worker), operator, vendor, record[_LEVEL], age))
     return found
 
 

@@ -8,7 +8,9 @@ Rules enforced:
    ``enclave.handover``);
 4. what the host keeps suffices to go on at every moment, with the others' memories or the network's custodian; nothing
    that follows from it leaves before that holds (PROTOCOL 9.5, ``enclave.at_rest``);
-5. once this gatekeeper's own revocation is proven, share and secrets are erased, and it serves nobody (PROTOCOL 1.4).
+5. once this gatekeeper's own revocation is proven, share and secrets are erased, and it serves nobody (PROTOCOL 1.4);
+6. it signs no genesis and agrees to no list that gives one operator or one vendor t shares (PROTOCOL 8.9,
+   ``enclave.diversity``).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from coprocessor.enclave import messages as m
 from coprocessor.enclave.at_rest import SharesAtRest
 from coprocessor.enclave.ceremony import KeyCeremony, checked_members, outcome_record, share_keys_of
 from coprocessor.enclave.chain_view import ChainView
+from coprocessor.enclave.diversity import Diversity
 from coprocessor.enclave.handover import Handover, HandoverLook, Member, members_of
 from coprocessor.enclave.identity import EnclaveKeys, Entropy
 from coprocessor.enclave.key_release import KeyReleases
@@ -86,6 +89,7 @@ class KeyCustody:
         self._judge = judge
         self._entropy = entropy
         self.keys = EnclaveKeys(entropy)
+        self._diversity = Diversity(is_demanded=not configuration.development)
         self.rest = SharesAtRest(configuration, view, self._judge_presence, entropy, seal_key)
         self.network: NetworkId | None = compute_network_id(network) if network.gatekeepers else None
         self.share: KeyShare | None = None
@@ -151,6 +155,7 @@ class KeyCustody:
         rows = [self._judged(member, at_genesis=True) for member in message.members]
         signers = tuple(signer for _, signer, _, _ in rows)
         checked_members(signers, self.keys.signing.address)
+        self._diversity.check([(operator, signer) for operator, signer, _, _ in rows], message.threshold)
         self.network = compute_network_id(Network(self._configuration, tuple(digest for *_, digest in rows)))
         record = GenesisRecord(self.network, message.threshold, compute_members_hash(rows))
         self.rest.name_first(signers)
@@ -159,11 +164,14 @@ class KeyCustody:
         return m.GenesisSigned(self.network, self._sign(record), self._seal())
 
     def _judge_presence(self, presence: m.Admit) -> Verdict:
-        return self._judge(presence, ROLE_GATEKEEPER, of_memory=True)
+        verdict = self._judge(presence, ROLE_GATEKEEPER, of_memory=True)
+        self._diversity.note(Address(presence.signer), verdict.kind)
+        return verdict
 
     def _judged(self, member: m.Admit, *, at_genesis: bool = False) -> Member:
-        digest = Digest(self._judge(member, ROLE_GATEKEEPER, at_genesis=at_genesis).body_digest)
-        return Address(member.operator), Address(member.signer), member.sealing_key, digest
+        verdict = self._judge(member, ROLE_GATEKEEPER, at_genesis=at_genesis)
+        self._diversity.note(Address(member.signer), verdict.kind)
+        return Address(member.operator), Address(member.signer), member.sealing_key, Digest(verdict.body_digest)
 
     def _begin(self, secret: CeremonySecret) -> None:
         assert self.network is not None
@@ -223,7 +231,8 @@ class KeyCustody:
     # ---- handover
 
     def verify_candidate(self, candidate: m.Admit) -> m.Ready:
-        """Verifies the evidence of a member of the next committee; this enclave deals to nobody else (PROTOCOL 9.4)."""
+        """Verifies the evidence of a member of the next committee; this enclave deals to nobody else (PROTOCOL 9.4).
+        Fresh evidence of one that stays shows whose hardware it runs on (rule 6)."""
         self._verified.add(self._judged(candidate))
         return m.Ready()
 
@@ -294,7 +303,8 @@ class KeyCustody:
 
     def _make_handover(self) -> Handover:
         network = NetworkId(bytes(32)) if self.network is None else self.network
-        return Handover(network, self._insecure, self.keys, self._entropy, self._sign, self._handover_secret)
+        own = self.keys, self._entropy, self._sign, self._handover_secret
+        return Handover(network, self._insecure, *own, self._diversity)
 
     # ---- what lies on a disk
 

@@ -3,7 +3,7 @@
 Rules enforced (PROTOCOL 9.4, 9.5):
 1. a present member agrees only when the list has been announced for the network's delay (none where the list stays),
    and when it has itself verified the evidence of each member that is not a present one; it deals under the same
-   condition;
+   condition; another list gives no operator and no vendor t shares (PROTOCOL 8.9, ``enclave.diversity``);
 2. the messages replay to the proven transcript head, and all slots are proven under one block (PROTOCOL 9.3);
    revoked members neither deal nor are dealt to, and no other list names one (PROTOCOL 1.4);
 3. each ceremony has a fresh secret, durable before its first message, erased when the chain has switched;
@@ -21,6 +21,7 @@ from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import SIGNATURE_LENGTH
 from coprocessor.enclave.ceremony import proven_transcript, share_keys_of
 from coprocessor.enclave.chain_view import ChainView
+from coprocessor.enclave.diversity import Diversity
 from coprocessor.enclave.identity import EnclaveKeys, Entropy
 from coprocessor.enclave.proven_committee import is_revoked
 from coprocessor.enclave.sealed_share import HandoverSecret
@@ -84,6 +85,7 @@ class Handover:
         entropy: from inside the boundary.
         sign: signs an EIP-712 record for ``Gatekeeping``.
         secret: of the handover under way, from a former run.
+        diversity: what is demanded of a list.
     """
 
     def __init__(
@@ -94,7 +96,9 @@ class Handover:
         entropy: Entropy,
         sign: Callable[[MasterKeyRecord], bytes],
         secret: HandoverSecret | None,
+        diversity: Diversity,
     ) -> None:
+        self._diversity = diversity
         self._network = network
         self._insecure = insecure
         self._keys = keys
@@ -107,7 +111,8 @@ class Handover:
         """The session of a handover to the announced committee, if this enclave agrees to it (rule 1).
 
         Raises:
-            EvidenceRefused: ``handover.no_list``, ``handover.delay``, ``handover.revoked``, ``handover.unverified``.
+            EvidenceRefused: ``handover.no_list``, ``handover.delay``, ``handover.revoked``, ``handover.unverified``;
+                as ``Diversity.check``.
         """
         present, following = members_of(view), following_members(view)
         _check_one_block(view, present, following)
@@ -135,6 +140,8 @@ class Handover:
                 f"this gatekeeper has not verified the evidence of next members {list(unknown)}",
                 next="send their evidence first",
             )
+        if not stays:
+            self._diversity.check(_seats_of(following), threshold)
         former = view.digest("Gatekeeping", layout.gatekeeping_session())
         committee = view.value("Gatekeeping", layout.gatekeeping_committee())
         return compute_handover_session(Digest(former), committee, threshold, announced, following)
@@ -178,7 +185,7 @@ class Handover:
         phase_blocks = view.value("Gatekeeping", layout.gatekeeping_phase_blocks())
         read = read_transcript(session, speakers, entries, opened=opened, phase_blocks=phase_blocks, now=now)
         unknown = _unknown(present, following, verified)
-        seats = self._seats(speakers, share, may_deal=not unknown)
+        seats = self._seats(speakers, share, may_deal=not unknown and self._is_diverse(present, following))
         if read.phase < Phase.OUTCOME:
             says = self._say(session, read, seats, share)
             return HandoverLook(identifier, read.phase, says, unknown=unknown, secret=self._secret)
@@ -206,6 +213,17 @@ class Handover:
                 judgement = judge(session, read.announcements, read.dealings, read.complaints)
                 return self._share(session, speaker, judgement, read)
         return None
+
+    def _is_diverse(self, present: list[Member], following: list[Member]) -> bool:
+        """Whether the list, if it is another one, gives nobody t shares, as far as this enclave knows."""
+        assert self._secret is not None
+        threshold = self._secret.threshold
+        try:
+            if (following, threshold) != (present, self._secret.present.threshold):
+                self._diversity.check_known(_seats_of(following), threshold)
+        except EvidenceRefused:
+            return False
+        return True
 
     def _parties(self, secret: HandoverSecret) -> tuple[DkgSession, list[Speaker]]:
         """The ceremony and who speaks in it, as the secret holds them: the chain's lists change with the switch."""
@@ -325,6 +343,10 @@ def _row(view: ChainView, slot: Callable[[int, str], Digest], at: int) -> Member
         view.digest("Gatekeeping", slot(at, "sealing_key")),
         Digest(view.digest("Gatekeeping", slot(at, "evidence_digest"))),
     )
+
+
+def _seats_of(members: list[Member]) -> list[tuple[Address, Address]]:
+    return [(operator, signer) for operator, signer, _, _ in members]
 
 
 def _unknown(present: list[Member], following: list[Member], verified: set[Member]) -> tuple[int, ...]:

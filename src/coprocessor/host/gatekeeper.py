@@ -205,7 +205,7 @@ class GatekeeperHost:
         assert self._feed is not None
         assert self._booted is not None
         signer = Address(self._booted.signer)
-        self._handover = HandoverCourier(self._ceremony_surroundings(), enclave, self._feed, signer)
+        self._handover = HandoverCourier(self._ceremony_surroundings(), enclave, self._feed, signer, self._peers)
         self._beacon = self._beacon_courier(enclave)
         self._progress.enter("running")
         await until_first_ends(

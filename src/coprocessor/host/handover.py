@@ -20,6 +20,7 @@ from coprocessor.host import slots
 from coprocessor.host.enclave_process import EnclaveProcess, EnclaveRefused
 from coprocessor.host.evidence import read_evidence
 from coprocessor.host.feed import ChainFeed
+from coprocessor.host.http import PeerClient
 from coprocessor.host.key_ceremony import QUIET_SECONDS, SETTLED, TURN_SECONDS, CeremonySurroundings, read_entries
 from coprocessor.host.policy import prove_policy
 from coprocessor.keys.transcript import CLOSING, Phase
@@ -39,11 +40,18 @@ class HandoverCourier:
         around: the host's shared parts.
         enclave, feed: this gatekeeper's.
         signer: 20 bytes, address of the enclave's signing key.
+        peers: the way to the other members.
     """
 
     def __init__(
-        self, around: CeremonySurroundings, enclave: EnclaveProcess, feed: ChainFeed, signer: Address
+        self,
+        around: CeremonySurroundings,
+        enclave: EnclaveProcess,
+        feed: ChainFeed,
+        signer: Address,
+        peers: PeerClient,
     ) -> None:
+        self._peers = peers
         self._around = around
         self._contract = around.contract
         self._enclave = enclave
@@ -62,6 +70,8 @@ class HandoverCourier:
         for member in await read_announced(self._contract, number):
             if member.row not in present:
                 await self._show(member, number)
+            elif not self._around.configuration.development:
+                await self._show_fresh(member)
         return await self._enclave.request(m.SignHandover(), m.HandoverSigned)
 
     async def step(self) -> bool:
@@ -146,6 +156,15 @@ class HandoverCourier:
             else:
                 return True
         return False
+
+    async def _show_fresh(self, member: ListedMember) -> None:
+        """Shows the enclave whose hardware a member that stays runs on (PROTOCOL 8.9), as it says itself now."""
+        try:
+            own = await self._peers.get_record(f"{member.endpoint}/v1/evidence", m.GATEKEEPER_REQUESTS)
+            await prove_policy(self._feed, own)
+            await self._enclave.request(m.VerifyCandidate(own), m.Ready)
+        except CoprocessorError as error:
+            _log.warning("gatekeeper: evidence of %s: %s", to_hex(member.signer), error.what)
 
     async def _post(self, step: m.HandoverStep) -> bool:
         """Posts what was not said before; whether there was anything."""

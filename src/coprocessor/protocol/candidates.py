@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from coprocessor.protocol.diversity import compute_most_seats
 from coprocessor.values.identities import Address, Digest, WorkerId
 
 __all__ = ["Candidate", "RankedCandidate", "rank_candidates"]
@@ -23,7 +24,7 @@ class Candidate:
     Args:
         worker: 32 bytes.
         operator: 20 bytes.
-        vendor: 32 bytes, digest of the root that vouches for its hardware.
+        vendor: 32 bytes, digest of the root that vouches for its hardware; of several of one maker's, the first.
         level: 1 (best) to 5.
         age: blocks since its first admission.
         stake: wei; None where the network has no stake.
@@ -61,11 +62,11 @@ def rank_candidates(
 
     Args:
         seats: n of the committee.
-        threshold: t: seats of one operator, and of one vendor, stay below it (PROTOCOL 8.9); with t = 1, at one.
+        threshold: t: seats of one operator, and of one vendor, stay below it (PROTOCOL 8.9).
         diverse: False on development networks, where one operator may run everything.
     """
     ordered = sorted(candidates, key=_place)
-    most = max(threshold - 1, 1) if diverse else seats
+    most = compute_most_seats(threshold) if diverse else seats
     operators: Counter[Address] = Counter()
     vendors: Counter[Digest] = Counter()
     ranked = []
