@@ -8,14 +8,20 @@ from typing import Any
 
 import pytest
 
-from coprocessor.attestation.evidence import SIGNING_KEY, decode_evidence, encode_evidence
+from coprocessor.attestation.evidence import (
+    SIGNING_KEY,
+    compute_collateral_digest,
+    decode_evidence,
+    encode_evidence,
+)
+from coprocessor.audit import admissions
 from coprocessor.audit.admissions import ADMISSION_SECONDS
 from coprocessor.audit.committees import HANDOVER_DELAY_SECONDS
 from coprocessor.audit.expectations import check_storage, compute_expected
 from coprocessor.audit.records import FALSE, NOTHING, Event, Record
 from coprocessor.audit.replay import JUDGES, PASSED_OVER, SUBJECTS, Replay, check_complete
 from coprocessor.chain.artifacts import load_artifact
-from coprocessor.enclave import gatekeeper, handover
+from coprocessor.enclave import gatekeeper, handover, network_policy
 from coprocessor.protocol.genesis import compute_configuration_hash
 from coprocessor.protocol.upgrade_policy import UpgradePolicy
 from coprocessor.values.errors import EvidenceRefused
@@ -414,7 +420,8 @@ def test_the_policys_changes_are_judged() -> None:
     world.place("Registry.CollateralPinned", None, None, refresh=1, digests=[b"\x01" * 32], until=9)
     world.admit(0)
     found = audit(world).state
-    assert (found.counts["policy"], found.policy.pins) == (3, (b"\x01" * 32,))
+    assert found.counts["policy"] == 3
+    assert [refresh.pins for refresh in found.policy.refreshes] == [{b"\x01" * 32}]
     announce(world, 3)
     refuses(world, "audit.policy")  # a second time
 
@@ -437,11 +444,64 @@ def test_who_is_below_the_least_version_was_admitted_falsely() -> None:
     refuses(world, "audit.version")
 
 
+def wait_a_window(world: World, blocks: int = admissions.POLICY_WINDOW) -> None:
+    """So long that no gatekeeper may judge by what was said before any more."""
+    for _ in range(blocks):
+        world.chain.mine()
+
+
 def test_old_collateral_was_admitted_falsely() -> None:
     world = World()
     world.place("Registry.MinimumEvaluationRaised", None, None, number=19, sender=bytes(20))
     world.admit(0)
+    audit(world)  # by gatekeepers that had proven the policy before
+    wait_a_window(world)
+    world.admit(1)
     refuses(world, "audit.evidence")
+
+
+def pin(world: World, number: int, *digests: bytes, seconds: int = 7 * 86_400) -> None:
+    until = world.chain.timestamp + 12 + (seconds if digests else 0)
+    world.place("Registry.CollateralPinned", None, None, refresh=number, digests=list(digests), until=until)
+
+
+def collateral_of(worker: int) -> Digest:
+    """As a worker's evidence has it, in a network without pins."""
+    world = World()
+    world.admit(worker)
+    (event,) = [event for record in world.records() for event in record.events if event.name == "Admitted"]
+    evidence = decode_evidence(event["evidence"])
+    return compute_collateral_digest(evidence.kind, evidence.collateral)
+
+
+def test_collateral_that_was_not_pinned_was_admitted_falsely() -> None:
+    world = World()
+    pin(world, 1, OTHER)
+    world.admit(0)
+    audit(world)  # by gatekeepers that had proven the policy before
+    wait_a_window(world)
+    pin(world, 2, b"\x02" * 32)
+    world.admit(1)
+    with pytest.raises(EvidenceRefused) as caught:
+        audit(world)
+    assert (caught.value.code, "attestation.collateral_not_pinned" in caught.value.what) == ("audit.evidence", True)
+
+
+def test_pinned_collateral_and_what_comes_after_pins_is_admitted_rightly() -> None:
+    world = World()
+    pin(world, 1, OTHER, collateral_of(0))
+    wait_a_window(world)
+    world.admit(0)
+    assert audit(world).state.counts["admissions"] == 1
+    pin(world, 2, OTHER)
+    wait_a_window(world)
+    pin(world, 3)  # none
+    world.admit(1)
+    assert audit(world).state.counts["admissions"] == 2
+    pin(world, 4, OTHER, seconds=60)
+    wait_a_window(world)
+    world.admit(2)  # its pins are over
+    assert audit(world).state.counts["admissions"] == 3
 
 
 def test_what_another_contract_sends_rests_on_the_code() -> None:
@@ -454,7 +514,7 @@ def test_what_another_contract_sends_rests_on_the_code() -> None:
 
 def test_every_event_of_every_contract_is_judged_or_passed_over_with_a_reason() -> None:
     known = {f"{name}.{event}" for name in CONTRACT_NAMES for event in load_artifact(name).interface.event_names}
-    assert known <= set(JUDGES) | set(PASSED_OVER)
+    assert known == set(JUDGES) | set(PASSED_OVER)
     assert not set(JUDGES) & set(PASSED_OVER)
     assert all(PASSED_OVER.values())
     assert {subject for subject, _ in JUDGES.values()} <= set(SUBJECTS)
@@ -471,3 +531,4 @@ def test_an_event_of_a_later_release_is_not_passed_over(world: World) -> None:
 def test_the_rules_are_those_that_gatekeepers_enforce() -> None:
     assert ADMISSION_SECONDS == gatekeeper.ADMISSION_SECONDS
     assert HANDOVER_DELAY_SECONDS == handover.HANDOVER_DELAY_SECONDS
+    assert admissions.POLICY_WINDOW == network_policy.POLICY_WINDOW

@@ -51,7 +51,10 @@ def test_a_policy_is_shown_narrowed_and_enforced(governed: LiveNetwork, tmp_path
     with worker_process(governed.file, late, tmp_path / "late"):
         log = tmp_path / "late.log"
         wait_until(lambda: "attestation.collateral_not_pinned" in log.read_text(), 60)
+        assert phat("policy", "pause", *where)["paused_until"] > shown["now"]
         assert phat("policy", "pin", *where)["pins"] is None
+        wait_until(lambda: "policy.paused" in log.read_text(), 60)
+        assert phat("policy", "resume", *where)["paused_until"] is None
         wait_until(lambda: sum(one["state"] == "running" for one in governed.processes("worker")) == 2, 120)
         one_call_ends_a_vendor(governed)
 
@@ -69,3 +72,6 @@ def one_call_ends_a_vendor(governed: LiveNetwork) -> None:
     let_time_pass(governed, 2 * policy["delay"] + 5)
     assert phat("policy", *where)["distrusted"] == []
     assert phat("query", program, "get", *where)["result"] == 5
+    audited = phat("network", "verify", *where)
+    found = {line["subject"]: line["count"] for line in audited["lines"] if line["verdict"] == "holds"}
+    assert (found["policy"], found["revocations"]) == (6, 2)  # announced, evaluation, two pins, pause and its end

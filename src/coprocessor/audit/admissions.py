@@ -7,7 +7,8 @@ Rules:
 3. Platform, measurement, level and simulation are those that the evidence shows; report data are computed again from
    network, operator, keys and blocks. The enclave's first block is looked for among all before it.
 4. A platform has one live key; no key comes back or serves two; nobody revoked is admitted (PROTOCOL 7.6).
-5. Nothing that the network distrusts is admitted, and during a pause nothing but live keys (PROTOCOL 1.4).
+5. Nothing that the network distrusts is admitted, during a pause nothing but live keys, and while pins hold nothing
+   whose collateral is not pinned (PROTOCOL 1.4).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any, Final
 
-from coprocessor.attestation.evidence import SIGNING_KEY, Evidence, decode_evidence
+from coprocessor.attestation.evidence import SIGNING_KEY, Evidence, compute_collateral_digest, decode_evidence
 from coprocessor.attestation.policy import AttestationPolicy, evaluate, verify_pinned
 from coprocessor.attestation.report_data import ReportClaims
 from coprocessor.attestation.verdict import Verdict
@@ -38,12 +39,14 @@ __all__ = [
     "on_admitted",
     "on_configured",
     "on_distrusted",
-    "on_paused",
     "on_revoked",
 ]
 
 ADMISSION_SECONDS: Final = 7 * 86_400
 """The longest that an admission may last after the block that its evidence names."""
+
+POLICY_WINDOW: Final = 32
+"""Blocks by which gatekeepers' proofs of the policy may be older than the block that the evidence names."""
 
 MAX_BLOCK_AGE: Final = 256
 """Blocks between that block and the admission's, as ``Registry`` has it."""
@@ -92,11 +95,6 @@ def on_distrusted(state: AuditState, event: Event) -> None:
     """A vendor's root, a measurement or a platform counts for nothing, until a time."""
     state.distrusted[Digest(event["subject"])] = event["until"]
     state.counts[REVOCATIONS] += 1
-
-
-def on_paused(state: AuditState, event: Event) -> None:
-    """Live keys alone are admitted, until a time."""
-    state.paused_until = event["until"]
 
 
 def check_bound(state: AuditState) -> None:
@@ -195,6 +193,7 @@ def _verify(state: AuditState, admission: Admission, data: bytes, name: str) -> 
     try:
         evidence = decode_evidence(data)
         verdict = judge_evidence(state, evidence, named)
+        _check_pins(state, evidence, named)
     except CoprocessorError as error:
         raise falsehood(
             "audit.evidence",
@@ -235,10 +234,21 @@ def _verify(state: AuditState, admission: Admission, data: bytes, name: str) -> 
     return verdict
 
 
+def _check_pins(state: AuditState, evidence: Evidence, named: Block) -> None:
+    """Raises EvidenceRefused ``attestation.collateral_not_pinned`` (rule 5)."""
+    if not evidence.collateral:
+        return
+    digest = compute_collateral_digest(evidence.kind, evidence.collateral)
+    if not state.policy.may_take(digest, named.number - POLICY_WINDOW, state.now.timestamp):
+        raise EvidenceRefused(
+            "attestation.collateral_not_pinned", f"collateral 0x{digest.hex()} was not pinned when it was judged"
+        )
+
+
 def judge_evidence(state: AuditState, evidence: Evidence, named: Block) -> Verdict:
     """The verdict at the admission's own block, or else at the block that the evidence names (rule 2)."""
     floor = AttestationPolicy.of_network(state.network.configuration)
-    least = max(floor.minimum_evaluation, state.policy.evaluation_at(named.number))
+    least = max(floor.minimum_evaluation, state.policy.evaluation_at(named.number - POLICY_WINDOW))
     known = floor.measurements | set(state.policy.announced)  # whether it counted then, _check_policy asks
     policy = replace(floor, minimum_evaluation=least, measurements=known)
     verify_pinned(evidence, policy)

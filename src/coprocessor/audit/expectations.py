@@ -108,13 +108,14 @@ def _policy(policy: PolicyHistory) -> Iterator[_Row]:
     numbers = {
         "minimum_version": policy.minimum_version,
         "minimum_evaluation": max((number for _, number in policy.evaluations), default=0),
-        "pinned_until": policy.pinned_until,
-        "refresh": policy.refresh,
+        "pinned_until": policy.refreshes[-1].until if policy.refreshes else 0,
+        "refresh": len(policy.refreshes),
     }
     for name, value in numbers.items():
         yield "Registry", layout.registry_policy(name), value, f"{name} of the policy"
-    for digest in policy.pins:
-        yield "Registry", layout.registry_pin(policy.refresh, digest), 1, "a pin"
+    for number, refresh in enumerate(policy.refreshes, start=1):
+        for digest in sorted(refresh.pins):
+            yield "Registry", layout.registry_pin(number, digest), 1, "a pin"
 
 
 def _worker(record: WorkerHistory) -> Iterator[_Row]:

@@ -3,21 +3,22 @@
 Rules checked:
 1. measurements are announced once, with a version above the genesis'; least version and evaluation number only rise;
 2. an admission's measurement is the genesis' or was announced for the delay, and is not below the least version then;
-3. its collateral has the evaluation number that the chain demanded at the block that its evidence names: gatekeepers
-   judged after that block, and a later raise is not theirs to know. Pins are not judged again: they choose among
-   collateral that is good by all other rules, at a moment that the record does not show.
+3. its collateral has the evaluation number, and is pinned where there are pins, by the policy of some block from
+   ``POLICY_WINDOW`` before the one that its evidence names up to the admission: the record does not show the moment at
+   which gatekeepers judged, and their proofs of the policy may be that old. Whoever fits none of these was admitted
+   falsely.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from coprocessor.audit.policy_history import GENESIS_VERSION
+from coprocessor.audit.policy_history import GENESIS_VERSION, Refresh
 from coprocessor.audit.records import Event, falsehood
 from coprocessor.audit.state import AuditState
 from coprocessor.values.identities import Digest
 
-__all__ = ["POLICY", "on_announced", "on_evaluation", "on_pinned", "on_version"]
+__all__ = ["POLICY", "on_announced", "on_evaluation", "on_paused", "on_pinned", "on_version"]
 
 POLICY: Final = "policy"
 
@@ -32,6 +33,12 @@ def on_announced(state: AuditState, event: Event) -> None:
             "PROTOCOL 1.4",
         )
     known[measurement] = (event["version"], state.now.timestamp, event["counts_from"])
+    state.counts[POLICY] += 1
+
+
+def on_paused(state: AuditState, event: Event) -> None:
+    """Live keys alone are admitted, until a time."""
+    state.paused_until = event["until"]
     state.counts[POLICY] += 1
 
 
@@ -62,12 +69,13 @@ def on_evaluation(state: AuditState, event: Event) -> None:
 
 def on_pinned(state: AuditState, event: Event) -> None:
     """Raises EvidenceRefused ``audit.policy``: a refresh is missing."""
-    if event["refresh"] != state.policy.refresh + 1:
+    refreshes = state.policy.refreshes
+    if event["refresh"] != len(refreshes) + 1:
         raise falsehood(
             "audit.policy",
-            f"refresh {event['refresh']} of collateral follows {state.policy.refresh}",
+            f"refresh {event['refresh']} of collateral follows {len(refreshes)}",
             "PROTOCOL 1.4",
         )
-    state.policy.refresh, state.policy.pinned_until = event["refresh"], event["until"]
-    state.policy.pins = tuple(Digest(digest) for digest in event["digests"])
+    pins = frozenset(Digest(digest) for digest in event["digests"])
+    refreshes.append(Refresh(state.now.number, event["until"], pins))
     state.counts[POLICY] += 1
