@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.machines import keep_machines, lend_machines
+
 __all__ = ["PHAT", "LiveNetwork", "phat", "running_network", "status_of", "wait_until", "worker_process"]
 
 PHAT = (sys.executable, "-m", "coprocessor.cli.main")
@@ -75,6 +77,7 @@ def phat(*words: str, fails: bool | None = False, timeout: float = 120) -> dict[
 @contextmanager
 def running_network(folder: Path, *arguments: str) -> Iterator[LiveNetwork]:
     """``phat up --data folder``; stopped as a developer would, by an interrupt."""
+    lend_machines(folder, _count(arguments, "--workers") * _count(arguments, "--clusters"))
     log = folder.with_name(folder.name + ".log")
     start = log.stat().st_size if log.exists() else 0
     with log.open("ab") as output:
@@ -93,6 +96,7 @@ def running_network(folder: Path, *arguments: str) -> Iterator[LiveNetwork]:
             process.kill()
             process.wait()
             raise
+        keep_machines(folder)
 
 
 @contextmanager
@@ -114,6 +118,11 @@ def worker_process(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _count(arguments: tuple[str, ...], option: str) -> int:
+    """The number that an option has, 1 where it is not given."""
+    return int(arguments[arguments.index(option) + 1]) if option in arguments else 1
 
 
 def wait_until(condition: Any, seconds: float = 60.0) -> None:
