@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +23,11 @@ from coprocessor.crypto.eip2537 import (
     expand_public_key,
     is_pairing_one,
 )
-from coprocessor.devnode.precompiles import run_pairing_check
+from coprocessor.devnode.chain import Chain
+from coprocessor.devnode.database import Database
+from coprocessor.devnode.options import NodeOptions
+from coprocessor.devnode.precompiles import PAIRING_CHECK_ADDRESS, run_pairing_check
+from coprocessor.devnode.rpc_state import StateMethods
 from coprocessor.values.errors import MalformedInput
 
 KEY = SecretScalar(0xC0FFEE)
@@ -93,6 +98,18 @@ def test_pairings_tell_a_signature_from_another() -> None:
 )
 def test_the_development_node_answers_as_py_evm_does(data: bytes) -> None:
     assert outcome(run_pairing_check, data) == outcome(bls12_pairing_check, data)
+
+
+def test_the_development_node_leaves_pairings_to_arkworks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("two seconds of pure Python")
+
+    monkeypatch.setattr("eth.precompiles.bls12_381.bls12_381_pairing.pairing", refuse)
+    database = Database(tmp_path / "chain.sqlite")
+    chain = Chain(database, NodeOptions(data=tmp_path), lambda: 1_800_000_000)
+    call = {"to": "0x" + PAIRING_CHECK_ADDRESS.hex(), "data": "0x" + GOOD.hex()}
+    assert StateMethods(chain, database).call(call) == "0x" + (1).to_bytes(32, "big").hex()
+    database.close()
 
 
 def test_no_gas_no_pairing() -> None:

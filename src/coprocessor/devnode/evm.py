@@ -18,7 +18,6 @@ from eth.exceptions import Revert
 from eth.vm.execution_context import ExecutionContext
 from eth.vm.forks.prague.computation import PragueComputation
 from eth.vm.forks.prague.constants import (
-    BLS12_PAIRING_CHECK_PRECOMPILE_ADDRESS,
     HISTORY_SERVE_WINDOW,
     HISTORY_STORAGE_ADDRESS,
     HISTORY_STORAGE_CONTRACT_CODE,
@@ -30,7 +29,12 @@ from eth.vm.message import Message
 from coprocessor.codec.ordered_trie import EMPTY_TRIE_ROOT
 from coprocessor.devnode.database import NodeStore
 from coprocessor.devnode.header import BlockHeader
-from coprocessor.devnode.precompiles import P256_VERIFY_ADDRESS, run_p256_verify, run_pairing_check
+from coprocessor.devnode.precompiles import (
+    P256_VERIFY_ADDRESS,
+    PAIRING_CHECK_ADDRESS,
+    run_p256_verify,
+    run_pairing_check,
+)
 from coprocessor.devnode.transactions import Transaction
 from coprocessor.values.identities import Address, Digest
 
@@ -71,7 +75,7 @@ class _Computation(PragueComputation):  # type: ignore[misc]  # py-evm is not ch
     _precompiles: ClassVar = {
         **PragueComputation.get_precompiles(),
         Address(P256_VERIFY_ADDRESS): run_p256_verify,
-        Address(BLS12_PAIRING_CHECK_PRECOMPILE_ADDRESS): run_pairing_check,
+        Address(PAIRING_CHECK_ADDRESS): run_pairing_check,
     }
 
 

@@ -19,10 +19,18 @@ from eth.precompiles import bls12_pairing_check
 from coprocessor.crypto.eip2537 import PAIR_LENGTH, is_pairing_one
 from coprocessor.values.errors import MalformedInput
 
-__all__ = ["P256_VERIFY_ADDRESS", "P256_VERIFY_GAS", "is_p256_signature", "run_p256_verify", "run_pairing_check"]
+__all__ = [
+    "P256_VERIFY_ADDRESS",
+    "P256_VERIFY_GAS",
+    "PAIRING_CHECK_ADDRESS",
+    "is_p256_signature",
+    "run_p256_verify",
+    "run_pairing_check",
+]
 
 P256_VERIFY_ADDRESS: Final = (0x100).to_bytes(20, "big")
 P256_VERIFY_GAS: Final = 6_900
+PAIRING_CHECK_ADDRESS: Final = (0x0F).to_bytes(20, "big")
 
 _PAIRING_GAS = 37_700
 _PAIR_GAS = 32_600
