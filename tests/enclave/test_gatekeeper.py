@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from coprocessor.enclave import messages as m
-from coprocessor.enclave.gatekeeper import TICKET_WINDOW
+from coprocessor.enclave.gatekeeper import MAX_EVIDENCE_AGE, TICKET_WINDOW
 from coprocessor.keys.release import decode_request
 from coprocessor.keys.tickets import decode_signed_ticket
 from coprocessor.protocol import layout
@@ -121,6 +121,21 @@ def test_evidence_for_another_chain_or_operator_is_refused(stage: Stage, engine:
     for code, message in forged.items():
         assert refusal(stage.gatekeeper, message) == code
     assert ask(stage.gatekeeper, request).operator == OPERATOR
+
+
+def test_replayed_evidence_is_refused_by_its_age(stage: Stage, worker: Worker) -> None:
+    """What admitted an enclave once, shown again: it counts for 256 blocks, as at the contract."""
+    request = admit_request(worker.core, worker.machine, worker.booted, stage.chain)
+    while stage.chain.number < request.block_number + MAX_EVIDENCE_AGE:
+        stage.chain.mine()
+    stage.sync(stage.gatekeeper)
+    ask(stage.gatekeeper, policy_proof(request, stage.chain))
+    ask(stage.gatekeeper, request)
+    stage.chain.mine()
+    stage.sync(stage.gatekeeper)
+    assert refusal(stage.gatekeeper, request) == "admission.old_block"
+    newer = replace(request, block_number=stage.chain.number, block_hash=stage.chain.block_hash())
+    assert refusal(stage.gatekeeper, newer) == "attestation.report_data_mismatch"  # it does not bind that block
 
 
 def test_an_enclave_of_other_code_is_refused(stage: Stage, engine: Engine) -> None:

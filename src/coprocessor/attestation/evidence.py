@@ -91,9 +91,15 @@ class Evidence:
             ("number of extras", len(names), MAX_EXTRAS),
         ):
             if size > limit:
-                raise MalformedInput("attestation.too_long", f"{what}: {size}, the limit is {limit}")
+                raise MalformedInput(
+                    "attestation.too_long",
+                    f"{what}: {size}, the limit is {limit}",
+                    next="send what the device gave for one enclave, and nothing else",
+                )
         if names != sorted(set(names)):
-            raise MalformedInput("attestation.malformed", "extras are out of order or double")
+            raise MalformedInput(
+                "attestation.malformed", "extras are out of order or double", next="encode the evidence anew"
+            )
 
     def with_extra(self, name: str, data: bytes) -> Evidence:
         """The same with one more extra, or another value for it."""
@@ -114,9 +120,15 @@ def decode_evidence(data: bytes) -> Evidence:
     match cbor.loads(data, MAX_EVIDENCE_LENGTH):
         case [str(kind), bytes(quote), bytes(collateral), dict(extras)] if _are_extras(extras):
             if kind not in {known.value for known in EvidenceKind}:
-                raise MalformedInput("attestation.kind", f"evidence of kind {kind[:16]!r} is not known")
+                raise MalformedInput(
+                    "attestation.kind",
+                    f"evidence of kind {kind[:16]!r} is not known",
+                    next="attest on hardware of a vendor that this release knows",
+                )
             return Evidence(EvidenceKind(kind), quote, collateral, tuple(sorted(extras.items())))
-    raise MalformedInput("attestation.malformed", "the bytes are not evidence")
+    raise MalformedInput(
+        "attestation.malformed", "the bytes are not evidence", next="encode the evidence anew; it was cut or altered"
+    )
 
 
 def compute_body_digest(kind: EvidenceKind, body: bytes) -> Digest:

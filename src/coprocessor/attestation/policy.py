@@ -38,6 +38,17 @@ _NUMBERED: Final = frozenset({EvidenceKind.SGX, EvidenceKind.TDX})
 _DATED: Final = frozenset({EvidenceKind.SGX, EvidenceKind.TDX, EvidenceKind.NITRO})
 """AMD issues its revocation list when it sees fit; it counts until its end."""
 
+_MEND: Final = {
+    PlatformFlag.DYNAMIC: "register the machine as one whose processors cannot be exchanged",
+    PlatformFlag.CACHED_KEYS: "switch the caching of platform keys off",
+    PlatformFlag.SIMULTANEOUS_MULTITHREADING: "switch multithreading off in the BIOS",
+    PlatformFlag.PROVISIONAL_FIRMWARE: "commit the running firmware, or go back to what is committed",
+    PlatformFlag.MEMORY_ALIASES_UNCHECKED: "update to firmware that checks memory for aliases",
+    PlatformFlag.REVOCATION_UNKNOWN: "fetch the vendor's revocation list and attest again",
+    PlatformFlag.MACHINE_UNKNOWN: "use a machine that shows which one it is",
+}
+"""What an operator does about each property."""
+
 _ACCEPTABLE: Final = frozenset(TcbStatus) - {TcbStatus.REVOKED}
 
 
@@ -83,9 +94,15 @@ class AttestationPolicy:
         for digest in self.measurements | self.roots | self.pinned_collateral:
             checked_digest(digest, "a digest of the attestation policy")
         if not self.statuses <= _ACCEPTABLE:  # rule 3
-            raise MalformedInput("attestation.policy", "a policy cannot accept revoked platforms")
+            raise MalformedInput(
+                "attestation.policy", "a policy cannot accept revoked platforms", next="leave that status out"
+            )
         if self.maximum_level not in LEVELS or self.minimum_evaluation < 0 or self.maximum_age <= 0:
-            raise MalformedInput("attestation.policy", "level, evaluation number or age is out of range")
+            raise MalformedInput(
+                "attestation.policy",
+                "level, evaluation number or age is out of range",
+                next="take a level of 1 to 5, a number of 0 or more, an age above 0",
+            )
         if not self.allow_simulated and not any(is_genuine(root) for root in self.roots):  # rule 2
             raise MalformedInput(
                 "attestation.policy",
@@ -167,7 +184,7 @@ def _judge_root(verdict: Verdict, policy: AttestationPolicy) -> list[EvidenceRef
                 "attestation.simulated_refused",
                 "the evidence comes from SIMULATED hardware",
                 "this network accepts hardware alone",
-                "run on SGX or TDX hardware, or use a development network that allows simulation",
+                "run on trusted hardware, or use a development network that allows simulation",
             )
         )
     if verdict.root not in policy.roots:
@@ -208,27 +225,36 @@ def _judge_enclave(verdict: Verdict, policy: AttestationPolicy, report_data: byt
 def _judge_platform(verdict: Verdict, policy: AttestationPolicy) -> list[EvidenceRefused]:
     found = []
     if verdict.status not in policy.statuses or verdict.level > policy.maximum_level:
-        standing = f"{verdict.status.value}, level {verdict.level}"
-        why = f"the greatest accepted level is {policy.maximum_level}; advisories: {', '.join(verdict.advisories)}"
-        if verdict.status in _OUT_OF_DATE:
-            next_step = "update firmware and microcode"
-            found.append(_refuse("attestation.tcb_out_of_date", f"the platform is {standing}", why, next_step))
-        else:
-            next_step = "change the settings that the advisories name"
-            found.append(_refuse("attestation.tcb_status", f"the platform is {standing}", why, next_step))
+        found.append(_judge_status(verdict, policy))
     advisories = sorted(policy.refused_advisories.intersection(verdict.advisories))
     if advisories:
         found.append(
             _refuse(
-                "attestation.advisory", f"the platform is open to {', '.join(advisories)}", "", "update the platform"
+                "attestation.advisory",
+                f"the platform is open to {', '.join(advisories)}",
+                "the policy takes no such platform",
+                "do what the vendor's advisories say, and attest again",
             )
         )
     flags = sorted(flag.value for flag in policy.refused_flags & verdict.flags)
     if flags:
-        found.append(
-            _refuse("attestation.platform_flag", f"the platform has {', '.join(flags)}", "", "change the BIOS settings")
-        )
+        what = f"the platform has {', '.join(flags)}"
+        next_step = "; ".join(_MEND[PlatformFlag(flag)] for flag in flags)
+        found.append(_refuse("attestation.platform_flag", what, "the policy takes no such platform", next_step))
     return found
+
+
+def _judge_status(verdict: Verdict, policy: AttestationPolicy) -> EvidenceRefused:
+    """Why status or level is not good enough."""
+    what = f"the platform is {verdict.status.value}, level {verdict.level}"
+    advisories = ", ".join(verdict.advisories) or "none"
+    why = f"the greatest accepted level is {policy.maximum_level}; advisories: {advisories}"
+    if verdict.status in _OUT_OF_DATE:
+        return _refuse("attestation.tcb_out_of_date", what, why, "update firmware and microcode")
+    if verdict.status is TcbStatus.UNJUDGED:
+        next_step = "use a processor whose good versions this release lists, or a later release"
+        return _refuse("attestation.tcb_status", what, why, next_step)
+    return _refuse("attestation.tcb_status", what, why, "do what the vendor's advisories say, and attest again")
 
 
 def _judge_age(verdict: Verdict, policy: AttestationPolicy, now: int) -> list[EvidenceRefused]:

@@ -59,10 +59,14 @@ class ReportClaims:
         checked_digest(self.checkpoint_hash, "checkpoint hash")
         checked_digest(self.block_hash, "block hash")
         if len(self.signing_key) != 33:
-            raise MalformedInput("attestation.signing_key", "a compressed public key has 33 bytes")
+            raise MalformedInput(
+                "attestation.signing_key", "a compressed public key has 33 bytes", next="send the enclave's own key"
+            )
         address_of(self.signing_key)
         if isinstance(self.block_number, bool) or not 0 <= self.block_number < 2**64:
-            raise MalformedInput("attestation.block_number", "a block number lies in 0 to 2**64 - 1")
+            raise MalformedInput(
+                "attestation.block_number", "a block number lies in 0 to 2**64 - 1", next="name a block of the chain"
+            )
 
     @property
     def signer(self) -> Address:

@@ -76,6 +76,8 @@ def read_report_data(evidence: Evidence) -> bytes:
     quote = parse_quote(evidence.quote)
     if quote.kind is not evidence.kind:
         raise MalformedInput(
-            "attestation.kind", f"the quote is {quote.kind.value}, the evidence says {evidence.kind.value}"
+            "attestation.kind",
+            f"the quote is {quote.kind.value}, the evidence says {evidence.kind.value}",
+            next="send the quote under its own kind",
         )
     return quote.report_data

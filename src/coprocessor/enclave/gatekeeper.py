@@ -39,11 +39,14 @@ from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRe
 from coprocessor.values.identities import Address, Digest, checked_address, checked_digest
 from coprocessor.values.network import Network
 
-__all__ = ["ADMISSION_SECONDS", "TICKET_WINDOW", "GatekeeperCore", "GatekeeperSurroundings"]
+__all__ = ["ADMISSION_SECONDS", "MAX_EVIDENCE_AGE", "TICKET_WINDOW", "GatekeeperCore", "GatekeeperSurroundings"]
 
 ADMISSION_SECONDS = 7 * 86_400
 """How long an admission lasts; a worker renews it by new evidence (DESIGN 5)."""
 
+
+MAX_EVIDENCE_AGE = 256
+"""Blocks between evidence and the newest block at which it still admits: those whose hashes ``Registry`` can see."""
 
 TICKET_WINDOW = 32
 """Blocks behind the newest one for which a ticket is given: gatekeepers do not see a block at the same moment."""
@@ -183,6 +186,7 @@ class _Gatekeeper:
 
     def _on_admit(self, message: m.Admit) -> m.AdmissionSigned:
         self.custody.check_standing()
+        self._check_age(message)
         verdict = self._judge(message, message.role)
         admission = Admission(
             operator=Address(message.operator),
@@ -203,6 +207,17 @@ class _Gatekeeper:
         registry = self._configuration.contract("Registry").address
         signature = self.keys.signing.sign(admission.digest(self._configuration.chain_id, registry))
         return m.AdmissionSigned(**asdict(admission), signature=signature)
+
+    def _check_age(self, message: m.Admit) -> None:
+        """Evidence that was shown before says nothing of the machine now; ``Registry`` takes it no longer either."""
+        head = self.view.head.number
+        if message.block_number + MAX_EVIDENCE_AGE < head:
+            raise EvidenceRefused(
+                "admission.old_block",
+                f"the evidence is over block {message.block_number}, the chain is at {head}",
+                f"it is old or replayed: it counts for {MAX_EVIDENCE_AGE} blocks",
+                "attest again over the newest block",
+            )
 
     def _judge(
         self, message: m.Admit, role: int, *, at_genesis: bool = False, of_memory: bool = False

@@ -35,6 +35,7 @@ __all__ = [
     "load_revocation_list",
     "verify_chain",
     "verify_not_revoked",
+    "verify_time",
 ]
 
 MAX_CHAIN: Final = 8
@@ -79,7 +80,12 @@ def _load(load: Callable[[], list[x509.Certificate]], what: str) -> list[x509.Ce
                 _ = one.not_valid_before_utc, one.not_valid_after_utc, one.signature_hash_algorithm
         return certificates
     except _WHAT_FAILS as error:
-        raise MalformedInput("attestation.certificate", f"the {what} is no readable certificate", str(error)) from error
+        raise MalformedInput(
+            "attestation.certificate",
+            f"the {what} is no readable certificate",
+            str(error),
+            "fetch the certificates anew, or send those that the device gave",
+        ) from error
 
 
 def choose_root(
@@ -115,9 +121,13 @@ def verify_chain(chain: Sequence[x509.Certificate], now: int) -> None:
         EvidenceRefused: ``attestation.chain``, ``attestation.certificate_expired``, ``attestation.certificate_early``.
     """
     if not 2 <= len(chain) <= MAX_CHAIN + 1:
-        raise MalformedInput("attestation.certificate", f"a chain of {len(chain)} certificates is not supported")
+        raise MalformedInput(
+            "attestation.certificate",
+            f"a chain of {len(chain)} certificates is not supported",
+            next="send the chain as the device gave it",
+        )
     for certificate in chain:
-        _verify_time(certificate, now)
+        verify_time(certificate, now)
     for at, (issuer, subject) in enumerate(itertools.pairwise(chain)):
         authorities_below = len(chain) - at - 2
         if not _may_issue(issuer, authorities_below) or not _is_issued(subject, issuer):
@@ -202,7 +212,12 @@ def verify_not_revoked(
     return window
 
 
-def _verify_time(certificate: x509.Certificate, now: int) -> None:
+def verify_time(certificate: x509.Certificate, now: int) -> None:
+    """Whether a certificate is valid at ``now``, the last second that it names included.
+
+    Raises:
+        EvidenceRefused: ``attestation.certificate_expired``, ``attestation.certificate_early``.
+    """
     begin = int(certificate.not_valid_before_utc.timestamp())
     end = int(certificate.not_valid_after_utc.timestamp())
     name = certificate.subject.rfc4514_string()

@@ -10,6 +10,8 @@ Rules:
 4. A verdict is not yet an acceptance: out-of-date platforms verify, and ``policy`` refuses them.
 5. With an event log, the measurement is what the log shows, once it replays to the quote (``event_log``).
 6. What the library refuses stays refused; ``dcap_platform`` only says why, each reason with its own code.
+7. Evidence holds up to and with the last second of ``Verdict.valid_until``: that is a second before a revocation list's
+   next one is due, and otherwise the second that the vendor names. Before that, it holds once all its parts are issued.
 
 **Source:** Intel SGX and TDX DCAP appraisal as in the Quote Verification Library; ``dcap-qvl`` 0.7.
 """
@@ -19,7 +21,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 
 import dcap_qvl
@@ -28,6 +30,7 @@ from cryptography import x509
 from coprocessor.attestation.event_log import EVENT_LOG, measure_dstack
 from coprocessor.attestation.evidence import Evidence, EvidenceKind, compute_body_digest
 from coprocessor.attestation.roots import VendorRoot, is_genuine
+from coprocessor.attestation.vendors.certificates import load_pem_chain, verify_time
 from coprocessor.attestation.vendors.dcap_platform import (
     DcapPlatform,
     find_tcb_status,
@@ -66,13 +69,15 @@ def verify_dcap(evidence: Evidence, roots: Sequence[VendorRoot], now: int) -> Ve
     Raises:
         MalformedInput: not a supported quote or not collateral.
         EvidenceRefused: ``attestation.debug``, ``wrong_root``, ``revoked``, ``collateral_stale``,
-            ``collateral_early``, ``wrong_platform``, ``tcb_out_of_date``, ``invalid``, ``event_log_mismatch``,
-            ``event_log_incomplete``.
+            ``collateral_early``, ``certificate_expired``, ``certificate_early``, ``wrong_platform``,
+            ``tcb_out_of_date``, ``invalid``, ``event_log_mismatch``, ``event_log_incomplete``.
     """
     quote = parse_quote(evidence.quote)
     if quote.kind is not evidence.kind:
         raise MalformedInput(
-            "attestation.kind", f"the quote is {quote.kind.value}, the evidence says {evidence.kind.value}"
+            "attestation.kind",
+            f"the quote is {quote.kind.value}, the evidence says {evidence.kind.value}",
+            next="send the quote under its own kind",
         )
     if quote.is_debug:
         raise EvidenceRefused(
@@ -84,7 +89,9 @@ def verify_dcap(evidence: Evidence, roots: Sequence[VendorRoot], now: int) -> Ve
     platform = read_platform(quote, roots)
     collateral, window = _read_collateral(evidence.collateral)
     verify_certificates_listed(platform, bytes(collateral.pck_crl), bytes(collateral.root_ca_crl))
-    _check_window(window, now)
+    window.check(now)
+    for certificate in (platform.certificate, platform.authority, *_read_signers(collateral)):
+        verify_time(certificate, now)
     claims = _verify(evidence.quote, collateral, platform, quote, now)
     verdict = _to_verdict(quote, claims, platform.root, window)
     log = evidence.extra(EVENT_LOG)
@@ -93,37 +100,51 @@ def verify_dcap(evidence: Evidence, roots: Sequence[VendorRoot], now: int) -> Ve
     return replace(verdict, measurement=measure_dstack(verdict.measurement, log))
 
 
-def _read_collateral(data: bytes) -> tuple[Any, tuple[int, int]]:
-    """The library's collateral, and from when to when its data are valid (still unverified)."""
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """When the vendor's data are good, as they say themselves: seconds since 1970 when the oldest part was issued, when
+    the newest was, and the last one at which all hold (rule 7)."""
+
+    issued: int
+    begins: int
+    ends: int
+
+    def check(self, now: int) -> None:
+        if now > self.ends:
+            raise EvidenceRefused(
+                "attestation.collateral_stale",
+                f"the vendor's data ended at {self.ends}, chain time is {now}",
+                "revocations since then would be missed",
+                "fetch fresh collateral and attest again",
+            )
+        if now < self.begins:
+            raise EvidenceRefused(
+                "attestation.collateral_early",
+                f"the vendor's data begin at {self.begins}, chain time is {now}",
+                "the chain's clock is behind, or the collateral is forged",
+                "wait for a newer block and attest again",
+            )
+
+
+def _read_collateral(data: bytes) -> tuple[Any, _Window]:
+    """The library's collateral, and when its data are valid (still unverified)."""
     try:
         collateral = _guarded(dcap_qvl.QuoteCollateralV3.from_json, data.decode("utf-8"))
         documents = [strict_json.loads(text) for text in (collateral.tcb_info, collateral.qe_identity)]
-        issued = min(_seconds(document["issueDate"]) for document in documents)
-        until = min(_seconds(document["nextUpdate"]) for document in documents)
-        until = min(until, _list_end(collateral.root_ca_crl), _list_end(collateral.pck_crl))
+        issued = [_seconds(document["issueDate"]) for document in documents]
+        ends = [_seconds(document["nextUpdate"]) for document in documents]
+        ends += [_list_end(revocations) - 1 for revocations in (collateral.root_ca_crl, collateral.pck_crl)]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise MalformedInput(
             "attestation.collateral", "the collateral is not readable", str(error), "fetch the collateral anew"
         ) from error
-    return collateral, (issued, until)
+    return collateral, _Window(min(issued), max(issued), min(ends))
 
 
-def _check_window(window: tuple[int, int], now: int) -> None:
-    issued, until = window
-    if now > until:
-        raise EvidenceRefused(
-            "attestation.collateral_stale",
-            f"the vendor's data ended at {until}, chain time is {now}",
-            "revocations since then would be missed",
-            "fetch fresh collateral and attest again",
-        )
-    if now < issued:
-        raise EvidenceRefused(
-            "attestation.collateral_early",
-            f"the vendor's data begin at {issued}, chain time is {now}",
-            "the chain's clock is behind, or the collateral is forged",
-            "wait for a newer block and attest again",
-        )
+def _read_signers(collateral: Any) -> list[x509.Certificate]:
+    """Certificates behind the vendor's data, as far as they came along; the library finds out whether they suffice."""
+    chains = (collateral.tcb_info_issuer_chain, collateral.qe_identity_issuer_chain, collateral.pck_crl_issuer_chain)
+    return [one for chain in dict.fromkeys(chains) if chain.strip() for one in load_pem_chain(chain.encode())]
 
 
 def _verify(evidence: bytes, collateral: Any, platform: DcapPlatform, quote: DcapQuote, now: int) -> dict[str, Any]:
@@ -171,14 +192,14 @@ def _explain(platform: DcapPlatform, quote: DcapQuote, collateral: Any, words: s
     )
 
 
-def _to_verdict(quote: DcapQuote, claims: dict[str, Any], root: VendorRoot, window: tuple[int, int]) -> Verdict:
+def _to_verdict(quote: DcapQuote, claims: dict[str, Any], root: VendorRoot, window: _Window) -> Verdict:
     try:
         _compare_report(quote, claims["report"])
         tcb, pck = claims["tcb"], claims["platform"]["pck"]
         advisories = tuple(sorted(set(tcb["advisory_ids"])))
         status = TcbStatus(tcb["status"])
         simulated = not is_genuine(root.digest)
-        expirations = (window[1], claims["earliest_expiration_date"], claims["qe_iden_earliest_expiration_date"])
+        expirations = (window.ends, claims["earliest_expiration_date"], claims["qe_iden_earliest_expiration_date"])
         return Verdict(
             kind=quote.kind,
             measurement=quote.measurement,
@@ -189,7 +210,7 @@ def _to_verdict(quote: DcapQuote, claims: dict[str, Any], root: VendorRoot, wind
             platform_id=compute_platform_id(b"intel", bytes(pck["ppid"]), simulated=simulated),
             body_digest=compute_body_digest(quote.kind, quote.signed),
             evaluation_number=min(tcb["eval_data_number"], claims["qe"]["tcb_eval_data_number"]),
-            issued_at=window[0],
+            issued_at=window.issued,
             valid_until=min(expirations),
             level=compute_level(status, advisories),
             root=root.digest,

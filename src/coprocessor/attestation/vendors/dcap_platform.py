@@ -73,10 +73,17 @@ def read_platform(quote: DcapQuote, roots: Sequence[VendorRoot]) -> DcapPlatform
         ppid, fmspc, cpu_svn = bytes(extension.ppid), bytes(extension.fmspc), bytes(extension.cpu_svn)
     except (ValueError, TypeError) as error:
         raise MalformedInput(
-            "attestation.certificate", "the quote's certificates are not readable", str(error)
+            "attestation.certificate",
+            "the quote's certificates are not readable",
+            str(error),
+            "send the quote as the device gave it",
         ) from error
     if len(chain) not in (2, 3):
-        raise MalformedInput("attestation.certificate", f"the quote carries {len(chain)} certificates, not 2 or 3")
+        raise MalformedInput(
+            "attestation.certificate",
+            f"the quote carries {len(chain)} certificates, not 2 or 3",
+            next="send the quote as the device gave it",
+        )
     root, _ = choose_root(chain[1], roots, quote.kind)
     if len(chain) == 3 and chain[2].public_bytes(Encoding.DER) != root.der:
         raise EvidenceRefused(

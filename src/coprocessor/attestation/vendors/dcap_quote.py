@@ -201,4 +201,9 @@ def _tdx(version: int, signed: bytes, report: bytes, chain: bytes) -> DcapQuote:
 
 
 def _malformed(why: str) -> MalformedInput:
-    return MalformedInput("attestation.malformed", "the bytes are not a supported DCAP quote", why)
+    return MalformedInput(
+        "attestation.malformed",
+        "the bytes are not a supported DCAP quote",
+        why,
+        "send a quote of SGX version 3 or TDX version 4 or 5 as the device gave it",
+    )

@@ -138,7 +138,11 @@ def _verify_time(issued_at: int, now: int) -> None:
 
 def _verify_signature(document: NitroDocument, key: object) -> None:
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
-        raise MalformedInput("attestation.certificate", "the enclave's certificate has no key on P-384")
+        raise MalformedInput(
+            "attestation.certificate",
+            "the enclave's certificate has no key on P-384",
+            next="send the document as the device gave it",
+        )
     half = len(document.signature) // 2
     r, s = (int.from_bytes(part, "big") for part in (document.signature[:half], document.signature[half:]))
     try:

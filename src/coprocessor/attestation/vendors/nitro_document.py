@@ -109,6 +109,7 @@ def _parse_envelope(data: bytes) -> tuple[bytes, bytes, bytes]:
                     "attestation.trailing_bytes",
                     "the document carries unprotected headers",
                     "they are not signed, so one document would have many forms",
+                    "send the document as the device gave it",
                 )
             if len(signature) != _SIGNATURE:
                 raise _malformed(f"a signature has {_SIGNATURE} bytes, not {len(signature)}")
@@ -211,4 +212,9 @@ class _Reader:
 
 
 def _malformed(why: str) -> MalformedInput:
-    return MalformedInput("attestation.malformed", "the bytes are not a supported Nitro document", why)
+    return MalformedInput(
+        "attestation.malformed",
+        "the bytes are not a supported Nitro document",
+        why,
+        "send the document as the device gave it",
+    )

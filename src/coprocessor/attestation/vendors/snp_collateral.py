@@ -51,7 +51,10 @@ class SnpCollateral:
             case [bytes(leaf), bytes(authority), bytes(revocations)]:
                 return cls(leaf, authority, revocations)
         raise MalformedInput(
-            "attestation.collateral", "the collateral is not readable", "it is not a list of three certificates"
+            "attestation.collateral",
+            "the collateral is not readable",
+            "it is not a list of three certificates",
+            "fetch the collateral anew",
         )
 
 
@@ -83,4 +86,9 @@ def _swap(guid: bytes) -> bytes:
 
 
 def _malformed(why: str) -> MalformedInput:
-    return MalformedInput("attestation.certificate_table", "the host's certificate table is not readable", why)
+    return MalformedInput(
+        "attestation.certificate_table",
+        "the host's certificate table is not readable",
+        why,
+        "have the host hand over its certificates anew, or none: then AMD's service is asked",
+    )

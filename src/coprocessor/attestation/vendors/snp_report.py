@@ -187,4 +187,9 @@ def _trailing(what: str) -> MalformedInput:
 
 
 def _malformed(why: str) -> MalformedInput:
-    return MalformedInput("attestation.malformed", "the bytes are not a supported SEV-SNP report", why)
+    return MalformedInput(
+        "attestation.malformed",
+        "the bytes are not a supported SEV-SNP report",
+        why,
+        "send a report of version 2 to 5 as the device gave it",
+    )
