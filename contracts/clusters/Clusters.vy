@@ -477,7 +477,8 @@ def _check_holders(
 @view
 def _may_hold(operator: address, holder: Holder) -> bool:
     if holder.gatekeeper != 0:
-        return operator == (staticcall IGatekeeping(GATEKEEPING).members(holder.gatekeeper - 1)).operator
+        member: IGatekeeping.Member = staticcall IGatekeeping(GATEKEEPING).members(holder.gatekeeper - 1)
+        return operator == member.operator and staticcall IGatekeeping(GATEKEEPING).revoked(member.signer) == 0
     record: IRegistry.Worker = staticcall IRegistry(REGISTRY).workers(holder.worker)
     is_live: bool = not self._is_revoked(record) and block.timestamp < convert(record.expires, uint256)
     return operator == record.operator and record.role == ROLE_WORKER and is_live

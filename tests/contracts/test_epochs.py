@@ -76,6 +76,15 @@ def holders(network: TestNetwork, made: Boundary) -> list[Holder]:
     return [hold(network, made, network.deployer, 1), hold(network, made, outside.operator, worker=outside.worker)]
 
 
+def end_gatekeeper(network: TestNetwork, index: int) -> None:
+    """The committee gets its keys, and the guardian ends one of its members."""
+    keys = [bytes([at]) * 96 for at in range(1, len(network.gatekeepers) + 1)]
+    signed = network.master_key_digest(keys[0], keys)
+    signatures = [key.sign(signed) for key in network.gatekeepers]
+    network.gatekeeping.send(network.stranger, "complete", keys[0], keys, signatures)
+    network.gatekeeping.send(network.guardian, "revoke", network.gatekeepers[index].address)
+
+
 def newest_receipt(network: TestNetwork, cluster: Cluster) -> int:
     return int(network.settlement.read("settled", cluster.id)[2]) - 1
 
@@ -252,6 +261,9 @@ def test_only_gatekeepers_and_live_workers_of_the_operator_count(network: TestNe
     ]
     for held in wrong:
         refuse_to_close(network, rotated, "clusters: holder", made, [held])
+    end_gatekeeper(network, 2)
+    refuse_to_close(network, rotated, "clusters: holder", made, [hold(network, made, network.deployer, 3)])
+    refuse_to_close(network, rotated, "clusters: holders", made, [hold(network, made, network.deployer, 1)])
     other = boundary(network, rotated, checkpoint=digest("another"))
     for signature in (hold(network, other, network.deployer, 1)[2], bytes(65)):
         reason = "clusters: signature" if signature == bytes(65) else "clusters: holder"

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import signal
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.contracts.evm import KeptConnection
-from tests.e2e.conftest import COUNTER, fund
+from tests.e2e.conftest import COUNTER, Gatekeepers, fund
 from tests.support.live import (
-    LiveNetwork,
     get_json,
     phat,
     running_network,
@@ -25,39 +21,6 @@ from tests.support.live import (
     worker_process,
     write_key,
 )
-
-
-class Gatekeepers:
-    """The committee of a network that runs; the dead stay dead until they are let go."""
-
-    def __init__(self, network: LiveNetwork) -> None:
-        self.network = network
-        self.urls: list[str] = network.hints["gatekeepers"]
-        self._locks: dict[int, int] = {}
-
-    def kill(self, *members: int) -> None:
-        """Ends hosts and enclaves; their folders are held, so that ``phat up`` tries in vain to start them again."""
-        for at in members:
-            os.kill(get_json(f"{self.urls[at]}/v1/status")["pid"], signal.SIGKILL)
-            lock = os.open(self.network.folder / f"gatekeeper-{at}" / "lock", os.O_RDWR)
-            self._locks[at] = lock
-            wait_until(lambda lock=lock: _is_locked(lock))
-
-    def let_go(self, *members: int) -> None:
-        """The folders can be used again."""
-        for at in members or tuple(self._locks):
-            os.close(self._locks.pop(at))
-
-    def answering(self) -> int:
-        """As ``phat status`` counts them."""
-        return int(self.network.status()["committee"]["answering"])
-
-
-def _is_locked(lock: int) -> bool:
-    with suppress(BlockingIOError):
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,9 @@ import pytest
 from coprocessor.chain.code import fetch_code
 from coprocessor.chain.development import development_keys
 from coprocessor.chain.inbox import InboxFollower
+from coprocessor.client.audit import replay_network
 from coprocessor.client.network import AsyncNetwork, aconnect
+from coprocessor.client.target import load_target
 from coprocessor.keys.derivation import ClusterKeys
 from coprocessor.keys.identity import ClusterIdentity
 from coprocessor.protocol.commands import Destination
@@ -27,15 +32,18 @@ from coprocessor.protocol.links import LinkKind
 from coprocessor.protocol.private_code import decode_private_code, is_private_code
 from coprocessor.protocol.sealed_init import InitPlace
 from coprocessor.protocol.system import decode_instantiation
-from coprocessor.values.identities import ClusterId, ProgramId, from_hex, to_hex
+from coprocessor.values.identities import ClusterId, ProgramId, WorkerId, from_hex, to_hex
 from tests.attacks.sealed import Sealed, derive_lock, hpke
 from tests.attacks.thief import Thief
-from tests.e2e.conftest import COUNTER
-from tests.support.live import LiveNetwork, phat, running_network, write_key
+from tests.e2e.conftest import COUNTER, Gatekeepers
+from tests.support.live import LiveNetwork, phat, running_network, status_of, wait_until, write_key
 from tests.support.memory import descendants, find_in_memory, is_memory_readable, python_bytes
+from tests.support.node import RpcClient
 
 _LOG = logging.getLogger(__name__)
 _INIT_HEAD = 24
+GRACE_SECONDS = 60  # longer than that of development networks
+HOSTS = ("gatekeeper-0", "worker-0", "worker-1")
 _NO_KEY = bytes(96)
 
 
@@ -88,11 +96,15 @@ async def sealed_on_chain(net: AsyncNetwork, cluster: ClusterId) -> tuple[list[S
     return found, code_key
 
 
-def enclave_of(network: LiveNetwork, number: int) -> int:
-    """The core's process of the worker that ``phat up`` started as this one."""
+def url_of(network: LiveNetwork, number: int) -> str:
+    """Where the worker that ``phat up`` started as this one is reached."""
     port = json.loads((network.folder / "state.json").read_text())["values"][f"port worker-{number}"]
-    (process,) = [one for one in network.processes("worker") if one["endpoint"].endswith(f":{port}")]
-    return int(process["enclave_pid"])
+    return f"http://127.0.0.1:{port}"
+
+
+def enclave_of(network: LiveNetwork, number: int) -> int:
+    """Its core's process."""
+    return int(status_of(url_of(network, number))["enclave_pid"])
 
 
 def needles(secret: bytes, identity: ClusterIdentity, objects: list[Sealed]) -> set[bytes]:
@@ -177,3 +189,52 @@ def test_programs_run_where_they_are_deployed(clusters: LiveNetwork, tmp_path: P
     impossible = ("--quorum", "3", "--fast-quorum", "2")
     assert phat("cluster", "create", *impossible, *where, fails=True)["code"] == "cluster.terms"
     assert phat("cluster", "show", "--cluster", "0x" + "11" * 32, *where, fails=True)["code"] == "cluster.unknown"
+
+
+def test_a_cluster_comes_back_from_what_another_clusters_worker_holds(clusters: LiveNetwork) -> None:
+    """The gatekeeper is away while the epoch is closed, then all disks of the cluster are lost. The machine that was
+    lost with them is distrusted at last, and the member that stays changes the keys by itself."""
+    where = ("--network", str(clusters.folder))
+    own = ("--cluster", phat("cluster", *where)["clusters"][0]["cluster"], *where)
+    program = str(phat("deploy", str(COUNTER), "--arg", "start=1", *own)["program"])
+    assert phat("call", program, "add", "1", *where)["result"] == 2
+    assert phat("epoch", "raise", *own)["present"] == 2
+    first = status_of(url_of(clusters, 0))
+    assert first["cluster"] == own[1]
+    wait_until(lambda: status_of(url_of(clusters, 0))["epoch"] == 2)
+    assert phat("call", program, "add", "1", *where)["result"] == 3
+
+    gatekeepers = Gatekeepers(clusters)
+    gatekeepers.kill(0)
+    rpc = RpcClient(clusters.hints["rpc"])
+    rpc.call("evm_increaseTime", GRACE_SECONDS)
+    rpc.call("evm_mine")
+    wait_until(lambda: phat("epoch", *own)["first_open"] == 2)
+    held = {number: list((clusters.folder / number / "held").glob("*/*.checkpoint")) for number in HOSTS}
+    assert [len(held[number]) for number in HOSTS] == [0, 0, 1], "the other cluster's worker alone"
+    gatekeepers.let_go()
+
+    folder = clusters.folder / "worker-0"
+    folder.rename(folder.with_name("lost"))
+    os.kill(first["pid"], signal.SIGKILL)
+    shutil.rmtree(folder.with_name("lost"))
+    wait_until(lambda: status_of(url_of(clusters, 0)).get("state") == "running", 120)
+    assert status_of(url_of(clusters, 0))["worker"] != first["worker"]
+    assert "begins after" in (clusters.folder / "logs" / "worker-0.log").read_text()
+    assert phat("call", program, "add", "1", *where)["result"] == 4
+
+    stays = status_of(url_of(clusters, 0))["worker"]
+    holders = phat("keys", "lineage", program, *where)["epochs"][1]["holders"]
+    assert {one["worker"] for one in holders} == {first["worker"], stays}
+    phat("policy", "distrust", platform_of(clusters, first["worker"]), *where)
+    wait_until(lambda: phat("epoch", *own)["present"] == 3, 120)
+    wait_until(lambda: status_of(url_of(clusters, 0))["epoch"] == 3)
+    assert phat("call", program, "add", "1", *where)["result"] == 5
+    holders = phat("keys", "lineage", program, *where)["epochs"][2]["holders"]
+    assert [one["worker"] for one in holders] == [stays]
+
+
+def platform_of(network: LiveNetwork, worker: str) -> str:
+    """The machine of an admitted worker."""
+    state = asyncio.run(replay_network(load_target(str(network.folder))))
+    return to_hex(state.workers[WorkerId(from_hex(worker, 32))].live.platform)

@@ -31,24 +31,29 @@ SIGNED = HeldRecord(NETWORK, CLUSTER, BOUNDARY.checkpoint).digest(CHAIN_ID, CLUS
 
 
 class Chain:
-    """Gatekeeping with one gatekeeper, Registry with four admissions, Clusters in which one operator runs a member."""
+    """Gatekeeping with a gatekeeper after a revoked one of the same operator, Registry with four admissions, Clusters
+    in which one operator runs a member."""
 
     address = CLUSTERS
     revoked: tuple[bytes, ...] = ()
     interface = SimpleNamespace(event=lambda name: SimpleNamespace(topic=b""))
 
-    async def read(self, name: str, *arguments: Any) -> Any:
+    async def read(self, name: str, *arguments: Any, tag: Any = "latest") -> Any:
         match name:
             case "member_count":
-                return 1
+                return 2
             case "members":
-                return [GATEKEEPER.address]
+                return [GATEKEEPER.address, bytes([arguments[0]]), b"", b""]
+            case "revoked":
+                return 7 if arguments[0] == bytes([0]) else 0
             case "seats":
                 return int(arguments[1] == MEMBER.address)
             case "workers":
                 return [b"", b"", ROLE_WORKER, arguments[0]]
             case "standing":
                 return [b"", b"", b"", 100, arguments[0][:1] in self.revoked]
+            case "endpoints" if arguments[0][0] < 2:
+                return ""
             case "endpoints":
                 return f"http://{arguments[0][:1].decode()}/"
         raise AssertionError(name)
@@ -104,13 +109,13 @@ def asking(
 
 def test_gatekeepers_are_enough_where_one_is() -> None:
     held, asked = asking({"gatekeeper": GATEKEEPER}, 1)
-    assert held == [Held(1, ZERO_DIGEST, GATEKEEPER.sign(SIGNED))]
+    assert held == [Held(2, ZERO_DIGEST, GATEKEEPER.sign(SIGNED))], "the contract refuses a revoked one's seat"
     assert asked == ["gatekeeper"]
 
 
 def test_workers_of_other_clusters_follow_one_of_each_operator() -> None:
     held, asked = asking({"gatekeeper": GATEKEEPER, "o": OUTSIDE}, 2)
-    assert held == [Held(1, ZERO_DIGEST, GATEKEEPER.sign(SIGNED)), Held(0, b"o" * 32, OUTSIDE.sign(SIGNED))]
+    assert held == [Held(2, ZERO_DIGEST, GATEKEEPER.sign(SIGNED)), Held(0, b"o" * 32, OUTSIDE.sign(SIGNED))]
     assert asked == ["gatekeeper", "o"], "neither members nor an operator's second worker are asked"
 
 

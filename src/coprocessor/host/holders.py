@@ -9,12 +9,13 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from coprocessor.chain.committee import read_present
 from coprocessor.crypto.secp256k1 import recover_address
 from coprocessor.host.holding import HOLD, Hold
 from coprocessor.host.worker_options import Surroundings
 from coprocessor.protocol.statements import ROLE_WORKER, Boundary, HeldRecord
 from coprocessor.values.errors import CoprocessorError
-from coprocessor.values.identities import ZERO_DIGEST, Address, WorkerId, from_hex, to_hex
+from coprocessor.values.identities import ZERO_ADDRESS, ZERO_DIGEST, Address, WorkerId, from_hex, to_hex
 
 __all__ = ["Held", "Holders"]
 
@@ -126,10 +127,9 @@ class Holders:
         return not standing[_REVOKED] and now < standing[_EXPIRES]
 
     async def _committee(self) -> list[Address]:
-        """Operators of the gatekeepers, in the order of the committee."""
-        gatekeeping = self._around.contract("Gatekeeping")
-        count = await gatekeeping.read("member_count")
-        return [Address((await gatekeeping.read("members", index))[0]) for index in range(count)]
+        """Operators of the gatekeepers, in the order of the committee; zero for a revoked one."""
+        members = await read_present(self._around.contract("Gatekeeping"))
+        return [member.operator if member.is_standing else ZERO_ADDRESS for member in members]
 
     async def _outsiders(self) -> list[_Outsider]:
         """Workers whose operators run no member of this cluster, one of each operator."""
