@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,21 +16,23 @@ from coprocessor.attestation.evidence import (
     decode_evidence,
     encode_evidence,
 )
-from coprocessor.audit import admissions
+from coprocessor.audit import admissions, policies
 from coprocessor.audit.admissions import ADMISSION_SECONDS
 from coprocessor.audit.committees import HANDOVER_DELAY_SECONDS
 from coprocessor.audit.expectations import check_storage, compute_expected
+from coprocessor.audit.policy_history import PolicyHistory
 from coprocessor.audit.records import FALSE, NOTHING, Event, Record
 from coprocessor.audit.replay import JUDGES, PASSED_OVER, SUBJECTS, Replay, check_complete
 from coprocessor.chain.artifacts import load_artifact
 from coprocessor.enclave import gatekeeper, handover, network_policy
 from coprocessor.protocol.genesis import compute_configuration_hash
+from coprocessor.protocol.terms import LEAST_DELAY
 from coprocessor.protocol.upgrade_policy import UpgradePolicy
 from coprocessor.values.errors import EvidenceRefused
 from coprocessor.values.identities import Digest, WorkerId
-from coprocessor.values.network import CONTRACT_NAMES
+from coprocessor.values.network import CONTRACT_NAMES, Custodian
 from tests.audit.world import World, audit, begin, replay
-from tests.support.fake_chain import key
+from tests.support.fake_chain import configuration, key
 
 Change = Callable[[Event], Event]
 
@@ -432,6 +436,22 @@ def test_the_policys_changes_are_judged() -> None:
     world = World()
     world.place("Registry.CollateralPinned", None, None, refresh=2, digests=[], until=9)
     refuses(world, "audit.policy")
+
+
+@pytest.mark.parametrize("development", [True, False])
+def test_outside_development_an_announcement_waits_for_seven_days_whatever_the_contract_says(development: bool) -> None:
+    """As gatekeepers' enclaves wait: a deployer's shorter delay admits nobody earlier (PROTOCOL 1.4)."""
+    measurement, since = Digest(b"\x77" * 32), 1_000
+    state = SimpleNamespace(
+        policy=PolicyHistory(),
+        network=SimpleNamespace(configuration=configuration(development=development, custodian=Custodian("none"))),
+        now=SimpleNamespace(timestamp=since),
+        counts=Counter(),
+    )
+    said = {"measurement": measurement, "version": 2, "counts_from": since + 60}
+    policies.on_announced(state, Event("Registry", "MeasurementAnnounced", said))  # type: ignore[arg-type]
+    begin = since + (60 if development else LEAST_DELAY)
+    assert [state.policy.version(measurement, set(), now) for now in (begin - 1, begin)] == [0, 2]
 
 
 def test_who_is_below_the_least_version_was_admitted_falsely() -> None:

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from coprocessor.enclave import messages as m
-from coprocessor.enclave.gatekeeper import MAX_EVIDENCE_AGE, TICKET_WINDOW
+from coprocessor.enclave.gatekeeper import TICKET_WINDOW
 from coprocessor.keys.release import decode_request
 from coprocessor.keys.tickets import decode_signed_ticket
 from coprocessor.protocol import layout
+from coprocessor.protocol.terms import MAX_EVIDENCE_AGE
 from coprocessor.sandbox.engine import Engine
 from tests.enclave.stage import OPERATOR, Stage, Worker, admit_request, ask, attester, policy_proof, refusal
 from tests.support.fake_chain import CLUSTER, FakeChain, configuration, key

@@ -12,8 +12,9 @@ from coprocessor.attestation.vendors.simulated_authority import VendorOptions
 from coprocessor.attesters.simulated import SimulatedAttester, simulated_measurement
 from coprocessor.crypto.hashing import sha256
 from coprocessor.enclave import messages as m
-from coprocessor.enclave.network_policy import LEAST_DELAY, POLICY_WINDOW, find_version
+from coprocessor.enclave.network_policy import POLICY_WINDOW, find_version
 from coprocessor.protocol import layout
+from coprocessor.protocol.terms import LEAST_DELAY
 from coprocessor.sandbox.engine import Engine
 from coprocessor.values.network import Custodian
 from tests.enclave.committee import Committee

@@ -21,13 +21,13 @@ from coprocessor.attestation.policy import AttestationPolicy, evaluate, verify_p
 from coprocessor.attestation.report_data import ReportClaims
 from coprocessor.attestation.verdict import Verdict
 from coprocessor.attestation.verify import verify_evidence
-from coprocessor.audit.policy_history import GENESIS_VERSION
 from coprocessor.audit.records import Event, falsehood
 from coprocessor.audit.signatures import check_committee, signatures_of
 from coprocessor.audit.state import AuditState, Binding, Block, WorkerHistory
 from coprocessor.crypto.secp256k1 import address_of
 from coprocessor.protocol.statements import ROLE_GATEKEEPER, ROLE_WORKER, Admission
 from coprocessor.protocol.system import compute_worker_id
+from coprocessor.protocol.terms import compute_least_evaluation, has_ended, is_too_old, is_version_taken
 from coprocessor.values.errors import CoprocessorError, EvidenceRefused
 from coprocessor.values.identities import Address, Digest, WorkerId
 
@@ -47,9 +47,6 @@ ADMISSION_SECONDS: Final = 7 * 86_400
 
 POLICY_WINDOW: Final = 32
 """Blocks by which gatekeepers' proofs of the policy may be older than the block that the evidence names."""
-
-MAX_BLOCK_AGE: Final = 256
-"""Blocks between that block and the admission's, as ``Registry`` has it."""
 
 ADMISSIONS, REVOCATIONS, REPORT_DATA = "admissions", "revocations", "report data"
 PUBLIC_KEY_LENGTH: Final = 33
@@ -151,12 +148,11 @@ def _check_form(state: AuditState, admission: Admission, worker: WorkerId, event
     if admission.configuration != state.configuration_hash:
         raise falsehood("audit.admission", f"{name}: it is for another network's configuration", "PROTOCOL 1.2")
     number = admission.block_number
-    if not state.now.number - MAX_BLOCK_AGE <= number < state.now.number or (
-        state.blocks[number].hash != admission.block_hash
-    ):
+    is_before = number < state.now.number and not is_too_old(number, state.now.number)
+    if not is_before or state.blocks[number].hash != admission.block_hash:
         raise falsehood("audit.admission", f"{name}: block {number} is not on this chain, or too old", "PROTOCOL 1.2")
     lasts = admission.expires - state.blocks[number].timestamp
-    if not state.now.timestamp < admission.expires or lasts > ADMISSION_SECONDS:
+    if has_ended(admission.expires, state.now.timestamp) or lasts > ADMISSION_SECONDS:
         raise falsehood(
             "audit.admission", f"{name}: it lasts {lasts} s", f"admissions end after {ADMISSION_SECONDS} s at most"
         )
@@ -179,11 +175,11 @@ def _check_policy(state: AuditState, admission: Admission, worker: WorkerId, nam
         raise falsehood("audit.distrusted", f"{name}: its vendor, code or machine was distrusted then", "PROTOCOL 1.4")
     listed = frozenset(state.network.configuration.attestation.measurements)
     version = state.policy.version(admission.measurement, listed, state.now.timestamp)
-    if version < max(GENESIS_VERSION, state.policy.minimum_version):
+    if not is_version_taken(version, state.policy.minimum_version):
         raise falsehood("audit.version", f"{name}: its measurement has version {version}", "PROTOCOL 1.4")
     record = state.workers.get(worker)
     renews = record is not None and record.live.signer == admission.signer
-    if state.now.timestamp < state.paused_until and not renews:
+    if not has_ended(state.paused_until, state.now.timestamp) and not renews:
         raise falsehood("audit.distrusted", f"{name}: admission was paused then", "PROTOCOL 1.4")
 
 
@@ -248,7 +244,8 @@ def _check_pins(state: AuditState, evidence: Evidence, named: Block) -> None:
 def judge_evidence(state: AuditState, evidence: Evidence, named: Block) -> Verdict:
     """The verdict at the admission's own block, or else at the block that the evidence names (rule 2)."""
     floor = AttestationPolicy.of_network(state.network.configuration)
-    least = max(floor.minimum_evaluation, state.policy.evaluation_at(named.number - POLICY_WINDOW))
+    chain = state.policy.evaluation_at(named.number - POLICY_WINDOW)
+    least = compute_least_evaluation(floor.minimum_evaluation, chain)
     known = floor.measurements | set(state.policy.announced)  # whether it counted then, _check_policy asks
     policy = replace(floor, minimum_evaluation=least, measurements=known)
     verify_pinned(evidence, policy)

@@ -18,6 +18,7 @@ from coprocessor.audit.state import AuditState, ClusterHistory, EpochHistory, Li
 from coprocessor.protocol.items import decode_items
 from coprocessor.protocol.links import Link, LinkKind, compute_genesis_head, compute_head
 from coprocessor.protocol.statements import ROLE_WORKER, Boundary, HeldRecord
+from coprocessor.protocol.terms import has_ended
 from coprocessor.values.errors import MalformedInput
 from coprocessor.values.identities import Address, ClusterId, Digest, NetworkId, StateRoot, WorkerId
 
@@ -65,7 +66,7 @@ def on_joined(state: AuditState, event: Event) -> None:
     name = f"worker 0x{worker.hex()} joined in block {state.now.number}"
     if record is None or record.live.role != ROLE_WORKER or record.live.operator != event["operator"]:
         raise falsehood("audit.member", f"{name} without being admitted", "PROTOCOL 7.1")
-    if state.is_revoked(record) or record.live.expires <= state.now.timestamp:
+    if state.is_revoked(record) or has_ended(record.live.expires, state.now.timestamp):
         raise falsehood("audit.member", f"{name} although it was revoked or expired", "PROTOCOL 7.1")
     if any(other.member(worker) for other in state.clusters.values()):
         raise falsehood("audit.member", f"{name} although it was in a cluster", "PROTOCOL 8.9")

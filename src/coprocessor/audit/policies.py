@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from coprocessor.audit.policy_history import GENESIS_VERSION, Refresh
+from coprocessor.audit.policy_history import Refresh
 from coprocessor.audit.records import Event, falsehood
 from coprocessor.audit.state import AuditState
+from coprocessor.protocol.terms import GENESIS_VERSION, compute_effect
 from coprocessor.values.identities import Digest
 
 __all__ = ["POLICY", "on_announced", "on_evaluation", "on_paused", "on_pinned", "on_version"]
@@ -32,7 +33,10 @@ def on_announced(state: AuditState, event: Event) -> None:
             f"measurement 0x{measurement.hex()} was announced twice, or with the genesis' version",
             "PROTOCOL 1.4",
         )
-    known[measurement] = (event["version"], state.now.timestamp, event["counts_from"])
+    since = state.now.timestamp
+    development = state.network.configuration.development
+    counts_from = compute_effect(since, event["counts_from"] - since, development=development)
+    known[measurement] = (event["version"], since, counts_from)
     state.counts[POLICY] += 1
 
 

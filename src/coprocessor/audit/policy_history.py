@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass, field
-from typing import Final
 
+from coprocessor.protocol.terms import compute_version, has_ended
 from coprocessor.values.identities import Digest
 
-__all__ = ["GENESIS_VERSION", "PolicyHistory", "Refresh"]
-
-GENESIS_VERSION: Final = 1
-"""Of measurements that the genesis lists."""
-
+__all__ = ["PolicyHistory", "Refresh"]
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
@@ -41,10 +37,8 @@ class PolicyHistory:
 
     def version(self, measurement: Digest, listed: Set[Digest], now: int) -> int:
         """The version of a measurement, 0 where it does not count."""
-        if measurement in listed:
-            return GENESIS_VERSION
         version, _, counts_from = self.announced.get(measurement, (0, 0, 0))
-        return version if counts_from <= now else 0
+        return compute_version(version, counts_from, now, listed=measurement in listed)
 
     def evaluation_at(self, block: int) -> int:
         """The least evaluation number after a block."""
@@ -61,4 +55,4 @@ class PolicyHistory:
         later = [one for one in self.refreshes if one.block > first]
         before = self.refreshes[: len(self.refreshes) - len(later)]
         in_force = [*before[-1:], *later]
-        return not before or any(collateral in one.pins or one.until <= now for one in in_force)
+        return not before or any(collateral in one.pins or has_ended(one.until, now) for one in in_force)

@@ -8,6 +8,7 @@ from coprocessor.audit.records import Event, falsehood
 from coprocessor.audit.state import AuditState, ClusterHistory
 from coprocessor.crypto.secp256k1 import address_of, recover_public_key
 from coprocessor.protocol.statements import ROLE_WORKER
+from coprocessor.protocol.terms import has_ended
 from coprocessor.values.errors import CoprocessorError
 from coprocessor.values.identities import Address, Digest, WorkerId
 
@@ -93,7 +94,7 @@ def check_members(
         if (
             cluster.member(record.worker) is None
             or state.is_revoked(record)
-            or record.live.expires <= state.now.timestamp
+            or has_ended(record.live.expires, state.now.timestamp)
         ):
             raise falsehood(
                 "audit.not_a_member",

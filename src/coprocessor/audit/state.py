@@ -10,6 +10,7 @@ from coprocessor.keys.shares import CommitteeKeys
 from coprocessor.keys.transcript import Entry
 from coprocessor.protocol.genesis import compute_configuration_hash, compute_network_id
 from coprocessor.protocol.statements import NO_SHARE, Admission
+from coprocessor.protocol.terms import has_ended
 from coprocessor.values.identities import ZERO_DIGEST, Address, ClusterId, Digest, NetworkId, ProgramId, WorkerId
 from coprocessor.values.network import Network
 
@@ -340,7 +341,7 @@ class AuditState:
 
     def distrusts(self, *subjects: Digest) -> bool:
         """Whether one of vendor root, measurement and platform is distrusted now."""
-        return any(self.now.timestamp < self.distrusted.get(subject, 0) for subject in subjects)
+        return any(not has_ended(self.distrusted.get(subject, 0), self.now.timestamp) for subject in subjects)
 
     def is_revoked(self, record: WorkerHistory) -> bool:
         """Whether an enclave counts for nothing now: itself, or by what the network distrusts."""

@@ -15,13 +15,13 @@ from coprocessor.client.chain_state import wait_for
 from coprocessor.client.session import Session
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.protocol import layout
+from coprocessor.protocol.terms import GENESIS_VERSION, compute_effect, compute_least_evaluation, has_ended
 from coprocessor.values.errors import CoprocessorError
 from coprocessor.values.identities import Digest, to_hex
 
 __all__ = ["Measurement", "NetworkPolicy", "Pins", "Seat", "look_at_policy", "office_key", "send_policy"]
 
 _NUMBERS = ("paused_until", "minimum_version", "minimum_evaluation", "pinned_until", "refresh", "delay")
-_GENESIS_VERSION = 1
 _FINAL_SECONDS = 60.0
 
 
@@ -105,28 +105,33 @@ async def look_at_policy(session: Session) -> NetworkPolicy:
     proven = await session.chain.prove({"Registry": slots}, head)
     value = {name: proven.value("Registry", slot) for name, slot in numbers.items()}
     now = head.header.timestamp
-    floor = session.target.network.configuration.attestation
+    configuration = session.target.network.configuration
+    floor, development = configuration.attestation, configuration.development
     ends = {subject: proven.value("Registry", slot) for subject, slot in until.items()}
-    distrusted = {subject: end for subject, end in ends.items() if end > now}
+    distrusted = {subject: end for subject, end in ends.items() if not has_ended(end, now)}
     registry = session.contracts["Registry"]
+    is_pinned = not has_ended(value["pinned_until"], now)
+    pins = await _pins(session, value["refresh"], value["pinned_until"]) if is_pinned else None
     return NetworkPolicy(
         now=now,
         roots=tuple((root, _name(root)) for root in floor.roots),
         measurements=(
-            *(Measurement(digest, _GENESIS_VERSION, 0) for digest in floor.measurements),
+            *(Measurement(digest, GENESIS_VERSION, 0) for digest in floor.measurements),
             *(
                 Measurement(
                     digest,
                     proven.value("Registry", records[digest, "version"]),
-                    proven.value("Registry", records[digest, "since"]) + value["delay"],
+                    compute_effect(
+                        proven.value("Registry", records[digest, "since"]), value["delay"], development=development
+                    ),
                 )
                 for digest in announced
             ),
         ),
-        minimum_version=max(_GENESIS_VERSION, value["minimum_version"]),
-        minimum_evaluation=max(floor.minimum_evaluation, value["minimum_evaluation"]),
+        minimum_version=max(GENESIS_VERSION, value["minimum_version"]),
+        minimum_evaluation=compute_least_evaluation(floor.minimum_evaluation, value["minimum_evaluation"]),
         maximum_level=floor.maximum_level,
-        pins=await _pins(session, value["refresh"], value["pinned_until"]) if value["pinned_until"] > now else None,
+        pins=pins,
         distrusted=tuple(distrusted.items()),
         paused_until=value["paused_until"],
         delay=value["delay"],

@@ -18,6 +18,7 @@ from coprocessor.protocol.output_body import OutputBody, decode_output_body
 from coprocessor.protocol.outputs import Status
 from coprocessor.protocol.queries import Query, QueryReply, open_reply, seal_query
 from coprocessor.protocol.statements import ROLE_WORKER
+from coprocessor.protocol.terms import has_ended
 from coprocessor.values.errors import EvidenceRefused, GuestFailed
 from coprocessor.values.identities import StateRoot, WorkerId, to_hex
 
@@ -152,7 +153,7 @@ async def _verify_worker(session: Session, asked: _Asked, reply: QueryReply) -> 
     if proven.digest("Registry", live_key) != worker:
         raise _refused("query.signer", f"{to_hex(signer)} is not the live key of worker {to_hex(worker)}")
     values = {name: proven.value("Registry", slot) for name, slot in fields.items()}
-    if values["role"] != ROLE_WORKER or values["revoked"] or values["expires"] <= block.timestamp:
+    if values["role"] != ROLE_WORKER or values["revoked"] or has_ended(values["expires"], block.timestamp):
         raise _refused("query.worker", f"worker {to_hex(worker)} is revoked, expired, or no worker")
     if proven.value("Registry", any_distrusted):
         await _verify_trusted(session, asked, worker, [proven.digest("Registry", fields[name]) for name in _SUBJECTS])
@@ -173,7 +174,7 @@ async def _verify_trusted(session: Session, asked: _Asked, worker: WorkerId, sub
     until = {subject: layout.registry_distrusted(subject) for subject in subjects}
     proven = await session.chain.prove({"Registry": list(until.values())}, asked.head)
     for subject, slot in until.items():
-        if asked.head.header.timestamp < proven.value("Registry", slot):
+        if not has_ended(proven.value("Registry", slot), asked.head.header.timestamp):
             raise _refused("query.distrusted", f"worker {to_hex(worker)} runs on what is distrusted: {to_hex(subject)}")
 
 

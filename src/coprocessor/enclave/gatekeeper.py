@@ -35,18 +35,16 @@ from coprocessor.headers.header import Header
 from coprocessor.keys.tickets import SignedTicket, Ticket, encode_signed_ticket, sign_ticket
 from coprocessor.protocol.genesis import compute_configuration_hash
 from coprocessor.protocol.statements import ROLE_GATEKEEPER, ROLE_WORKER, Admission, BeaconKeyRecord
+from coprocessor.protocol.terms import MAX_EVIDENCE_AGE, is_too_old
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRefused, MalformedInput
 from coprocessor.values.identities import Address, Digest, checked_address, checked_digest
 from coprocessor.values.network import Network
 
-__all__ = ["ADMISSION_SECONDS", "MAX_EVIDENCE_AGE", "TICKET_WINDOW", "GatekeeperCore", "GatekeeperSurroundings"]
+__all__ = ["ADMISSION_SECONDS", "TICKET_WINDOW", "GatekeeperCore", "GatekeeperSurroundings"]
 
 ADMISSION_SECONDS = 7 * 86_400
 """How long an admission lasts; a worker renews it by new evidence (DESIGN 5)."""
 
-
-MAX_EVIDENCE_AGE = 256
-"""Blocks between evidence and the newest block at which it still admits: those whose hashes ``Registry`` can see."""
 
 TICKET_WINDOW = 32
 """Blocks behind the newest one for which a ticket is given: gatekeepers do not see a block at the same moment."""
@@ -211,7 +209,7 @@ class _Gatekeeper:
     def _check_age(self, message: m.Admit) -> None:
         """Evidence that was shown before says nothing of the machine now; ``Registry`` takes it no longer either."""
         head = self.view.head.number
-        if message.block_number + MAX_EVIDENCE_AGE < head:
+        if is_too_old(message.block_number, head):
             raise EvidenceRefused(
                 "admission.old_block",
                 f"the evidence is over block {message.block_number}, the chain is at {head}",

@@ -11,6 +11,7 @@ from coprocessor.keys.shares import KeyShare
 from coprocessor.keys.tickets import verify_ticket
 from coprocessor.protocol import layout
 from coprocessor.protocol.statements import ROLE_WORKER
+from coprocessor.protocol.terms import has_ended, is_version_taken
 from coprocessor.values.errors import EvidenceRefused
 from coprocessor.values.identities import ClusterId, Digest, NetworkId, WorkerId
 
@@ -108,8 +109,8 @@ class KeyReleases:
             "it is no worker": field("role") != ROLE_WORKER,
             "it is revoked": field("revoked") != 0,
             f"the network distrusts {distrusted}": distrusted is not None,
-            f"its measurement's version {version} is below {max(least, 1)}": version < max(least, 1),
-            "its admission has expired": field("expires") <= view.head.timestamp,
+            f"its measurement's version {version} is below {max(least, 1)}": not is_version_taken(version, least),
+            "its admission has expired": has_ended(field("expires"), view.head.timestamp),
             "it is no member of the cluster": joined == 0,
             "the epoch has not begun": request.identity.epoch > epoch,
             "the epoch is closed": request.identity.epoch < first_open,

@@ -24,16 +24,19 @@ from coprocessor.attestation.verify import verify_evidence
 from coprocessor.enclave.chain_view import ChainView
 from coprocessor.protocol import layout
 from coprocessor.protocol.system import compute_worker_id
+from coprocessor.protocol.terms import (
+    GENESIS_VERSION,
+    compute_effect,
+    compute_least_evaluation,
+    compute_version,
+    has_ended,
+    is_version_taken,
+)
 from coprocessor.values.errors import EvidenceRefused
 from coprocessor.values.identities import Address, Digest
 from coprocessor.values.network import NetworkConfiguration
 
-__all__ = ["LEAST_DELAY", "POLICY_WINDOW", "NetworkPolicy", "find_distrusted", "find_version"]
-
-GENESIS_VERSION: Final = 1
-
-LEAST_DELAY: Final = 7 * 86_400
-"""Seconds for which a measurement must have been announced outside development (PROTOCOL 1.4)."""
+__all__ = ["POLICY_WINDOW", "NetworkPolicy", "find_distrusted", "find_version"]
 
 POLICY_WINDOW: Final = 32
 """Blocks behind the newest one at which a proof of the policy still serves: headers and proofs come one by one."""
@@ -51,7 +54,7 @@ def find_distrusted(
     """
     named = {"the vendor's root": root, "the measurement": measurement, "the platform": platform}
     for what, subject in named.items():
-        if now < read(layout.registry_distrusted(subject)):
+        if not has_ended(read(layout.registry_distrusted(subject)), now):
             return f"{what} 0x{subject.hex()}"
     return None
 
@@ -73,10 +76,9 @@ def find_version(
     since = read(layout.registry_measurement(measurement, "since"))
     if since == 0:
         return 0, 0
-    delay = read(layout.registry_policy("delay"))
-    counts_from = since + (delay if configuration.development else max(delay, LEAST_DELAY))
+    counts_from = compute_effect(since, read(layout.registry_policy("delay")), development=configuration.development)
     version = read(layout.registry_measurement(measurement, "version"))
-    return (version if counts_from <= now else 0), counts_from
+    return compute_version(version, counts_from, now, listed=False), counts_from
 
 
 class NetworkPolicy:
@@ -133,7 +135,8 @@ class NetworkPolicy:
     def _policy_for(self, verdict: Verdict) -> AttestationPolicy:
         """The floor, with the chain's evaluation number, and this measurement if it was announced (rules 4, 6)."""
         floor = AttestationPolicy.of_network(self._configuration)
-        least = max(floor.minimum_evaluation, self._read(layout.registry_policy("minimum_evaluation")))
+        chain = self._read(layout.registry_policy("minimum_evaluation"))
+        least = compute_least_evaluation(floor.minimum_evaluation, chain)
         known = floor.measurements
         if self._version_of(verdict) != (0, 0):
             known |= {verdict.measurement_digest}
@@ -153,7 +156,7 @@ class NetworkPolicy:
                 "an announced measurement waits, so that everybody can look at the release first (PROTOCOL 1.4)",
                 f"attest again after {counts_from}, or run a release that counts already (phat policy)",
             )
-        if version < least:
+        if not is_version_taken(version, least):
             raise EvidenceRefused(
                 "policy.version",
                 f"the enclave's measurement has version {version}",
@@ -162,7 +165,8 @@ class NetworkPolicy:
             )
 
     def _check_collateral(self, evidence: Evidence) -> None:
-        if self._read(layout.registry_policy("pinned_until")) <= self._view.head.timestamp or not evidence.collateral:
+        pinned_until = self._read(layout.registry_policy("pinned_until"))
+        if has_ended(pinned_until, self._view.head.timestamp) or not evidence.collateral:
             return
         refresh = self._read(layout.registry_policy("refresh"))
         digest = compute_collateral_digest(evidence.kind, evidence.collateral)
@@ -188,7 +192,7 @@ class NetworkPolicy:
 
     def _check_pause(self, verdict: Verdict, operator: Address, signer: Address) -> None:
         until = self._read(layout.registry_policy("paused_until"))
-        if until <= self._view.head.timestamp:
+        if has_ended(until, self._view.head.timestamp):
             return
         live = self._read(layout.registry_worker_of(signer)).to_bytes(32, "big")
         if live != compute_worker_id(operator, Digest(verdict.platform_id)):

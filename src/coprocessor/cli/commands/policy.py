@@ -24,6 +24,7 @@ from coprocessor.cli.screen import Screen
 from coprocessor.cli.session import run_on_network
 from coprocessor.client.network import AsyncNetwork
 from coprocessor.client.policy import NetworkPolicy, look_at_policy, office_key, send_policy
+from coprocessor.protocol.terms import has_ended, is_version_taken
 from coprocessor.values.errors import CallerMisuse
 from coprocessor.values.identities import from_hex, to_hex
 
@@ -104,8 +105,8 @@ def _show(policy: NetworkPolicy, screen: Screen) -> None:
     for root, name in policy.roots:
         screen.say(f"vendor {to_hex(root)}  {name}")
     for one in policy.measurements:
-        counts = "counts" if one.counts_from <= policy.now else f"counts from {_date(one.counts_from)}"
-        counts = counts if one.version >= policy.minimum_version else "below the least version"
+        counts = "counts" if has_ended(one.counts_from, policy.now) else f"counts from {_date(one.counts_from)}"
+        counts = counts if is_version_taken(one.version, policy.minimum_version) else "below the least version"
         screen.say(f"measurement {to_hex(one.digest)}  version {one.version}, {counts}")
     screen.say(f"least version {policy.minimum_version}, least evaluation number {policy.minimum_evaluation}")
     screen.say(f"greatest level {policy.maximum_level}, announcements count after {policy.delay} s")
@@ -115,7 +116,7 @@ def _show(policy: NetworkPolicy, screen: Screen) -> None:
             screen.say(f"  {to_hex(digest)}")
     for subject, end in policy.distrusted:
         screen.say(f"DISTRUSTED {to_hex(subject)}  until {_date(end) if end < _FOR_GOOD else 'further notice'}")
-    if policy.paused_until > policy.now:
+    if not has_ended(policy.paused_until, policy.now):
         screen.say(f"ADMISSION IS PAUSED until {_date(policy.paused_until)}: live keys alone are admitted again")
     for seat in policy.seats:
         if seat.distrusted:
@@ -137,7 +138,8 @@ def _fields(policy: NetworkPolicy) -> dict[str, Any]:
                 "measurement": one.digest,
                 "version": one.version,
                 "counts_from": one.counts_from,
-                "counts": one.counts_from <= policy.now and one.version >= policy.minimum_version,
+                "counts": has_ended(one.counts_from, policy.now)
+                and is_version_taken(one.version, policy.minimum_version),
             }
             for one in policy.measurements
         ],
@@ -148,7 +150,7 @@ def _fields(policy: NetworkPolicy) -> dict[str, Any]:
         "distrusted": [
             {"subject": subject, "until": end if end < _FOR_GOOD else None} for subject, end in policy.distrusted
         ],
-        "paused_until": policy.paused_until if policy.paused_until > policy.now else None,
+        "paused_until": None if has_ended(policy.paused_until, policy.now) else policy.paused_until,
         "delay": policy.delay,
         "gatekeepers": [{"url": seat.url, "distrusted": seat.distrusted} for seat in policy.seats],
         "guardian": policy.guardian,
