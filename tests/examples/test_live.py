@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,6 +119,61 @@ def test_code_changes_after_its_delay_and_state_stays(
     for number, handle in enumerate((before, after)):
         (tmp_path / f"{number}.json").write_text(handle.receipt())
         assert phat("verify", str(tmp_path / f"{number}.json"), "--network", str(live_network.file))["ok"] is True
+
+
+VAULT = """
+from phat import Address, Contract, Map, command, query
+
+class Vault(Contract):
+    kept: Map[Address, str]
+
+    @command
+    def keep(self, text: str) -> None:
+        self.kept[self.env.caller] = text
+
+    @command
+    def take(self) -> str:
+        text = self.kept[self.env.caller]
+        del self.kept[self.env.caller]
+        return text
+"""
+GREEDY = """
+    @query
+    def peek(self, whose: Address) -> str:
+        return self.kept.get(whose, "")
+"""
+
+
+def test_voters_change_the_code_and_who_does_not_like_it_leaves_before(
+    net: NetworkClient, live_network: LiveNetwork, tmp_path: Path
+) -> None:
+    """PROTOCOL 12: votes of the policy's keys alone announce; in the window authors take their data with them."""
+    where, keys = ("--network", str(live_network.folder)), {"alice": ALICE, "bob": BOB, "owner": OWNER}
+    key = {name: ("--key", str(write_key(tmp_path / name, bytes(one.secret)))) for name, one in keys.items()}
+    (tmp_path / "vault.py").write_text(VAULT)
+    (tmp_path / "greedy.py").write_text(VAULT + GREEDY)
+    voters = {"threshold": 2, "delay": 12, "keys": ["0x" + one.address.hex() for one in (ALICE, BOB)]}
+    (tmp_path / "voters.json").write_text(json.dumps(voters))
+    deployed = phat("deploy", str(tmp_path / "vault.py"), "--upgrade", f"votes:{tmp_path / 'voters.json'}", *where)
+    vault = net.program(deployed["program"])
+    for author, text in ((ALICE, "who trusts it"), (OWNER, "who does not")):
+        vault.call("keep", text, author=author).result()
+
+    def change(*words: str, fails: bool = False) -> dict[str, Any]:
+        return phat("upgrade", vault.id, *words, *where, fails=fails)
+
+    next_code = str(tmp_path / "greedy.py")
+    votes = [change(next_code, "--sign", *key[name])["vote"] for name in ("alice", "bob")]
+    for too_few in ((), votes[:1], votes[:1] * 2):
+        assert "programs: votes" in str(change(next_code, *(f"--vote={vote}" for vote in too_few), fails=True))
+    assert change(next_code, *(f"--vote={vote}" for vote in votes))["ready"]
+
+    taken = phat("call", vault.id, "take", *key["owner"], *where)
+    assert (taken["result"], taken["upgrade_announced"]["code_hash"] != deployed["code_hash"]) == ("who does not", True)
+    wait_until(lambda: not is_early(lambda: vault.execute(author=BOB)))
+    assert vault.query("peek", ALICE.address) == "who trusts it"
+    assert vault.query("peek", OWNER.address) == ""
+    assert "2 of 2 keys" in change()["policy"]
 
 
 def test_a_program_pays_from_its_account(net: NetworkClient, live_network: LiveNetwork, tmp_path: Path) -> None:

@@ -14,11 +14,13 @@ from coprocessor.crypto.hashing import keccak256, sha256
 from coprocessor.crypto.secp256k1 import PrivateKey, recover_address
 from coprocessor.enclave import messages as m
 from coprocessor.host import courier as module
+from coprocessor.host.account_signers import AccountSigners
 from coprocessor.host.courier import MAX_PROVEN_KEYS, Courier
 from coprocessor.host.store import SettledReceipt, Store
 from coprocessor.protocol import layout
 from coprocessor.protocol.outputs import Leaf, OutputProof, compute_outputs_root, verify_output
 from coprocessor.protocol.statements import (
+    INPUT_KEY,
     MAX_PROGRAM_KEYS,
     ProgramKey,
     ProgramKeysRecord,
@@ -76,11 +78,14 @@ class Chain:
         self.sizes: list[int] = []
         self.delivered: list[Any] = []
         self.is_delivered = False
+        self.accounts: list[ProgramId] = []
         self.address = PROGRAMS
 
     async def read(self, name: str, *arguments: Any) -> Any:
         if name == "is_delivered":
             return self.is_delivered
+        if name in ("count", "program_at"):
+            return len(self.accounts) if name == "count" else self.accounts[arguments[0]]
         assert name == "clusters"
         return [b"", self.epoch, self.quorum, self.quorum, 0, True, b"", 3, 1]
 
@@ -106,7 +111,8 @@ class Chain:
         assert set(signers) <= {signer.address for signer in SIGNERS}
         self.sizes.append(len(keys))
         for key in keys:
-            self.slots.setdefault(layout.input_key(key.program, epoch), int.from_bytes(key.key, "big"))
+            slot = layout.input_key if key.kind == INPUT_KEY else layout.account_signer
+            self.slots.setdefault(slot(key.program, epoch), int.from_bytes(key.key, "big"))
 
 
 class Stage:
@@ -147,6 +153,10 @@ class Stage:
 
     def publish(self) -> bool:
         return asyncio.run(self.courier.publish_keys())
+
+    def signers(self) -> AccountSigners:
+        """Of the same host."""
+        return AccountSigners(self.courier._around, self.courier)
 
 
 @pytest.fixture(autouse=True)

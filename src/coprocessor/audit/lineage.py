@@ -261,6 +261,11 @@ def _leaks(state: AuditState, cluster: ClusterHistory, epochs: tuple[EpochLineag
         "the inputs of this program that were sealed to it",
         "state and outputs, other programs, other epochs",
     )
+    yield KeyLeak(
+        "the program's account signer of one epoch, or a key that it derives for itself in one (derive_key)",
+        "calls of its account until the next epoch begins; whatever the program protects by such a key",
+        "other epochs: these keys change with each; there are no raw keys that stay (PROTOCOL 8.7)",
+    )
 
 
 def _neighbours(state: AuditState, cluster: ClusterHistory) -> int:
