@@ -9,19 +9,22 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.support.machines import keep_machines, lend_machines
+from tests.support.machines import keep_machine, lend_machine
 
 __all__ = ["PHAT", "LiveNetwork", "phat", "running_network", "status_of", "wait_until", "worker_process"]
 
 PHAT = (sys.executable, "-m", "coprocessor.cli.main")
 _START_SECONDS = 180.0
 _STOP_SECONDS = 30.0
+_late: defaultdict[str, Iterator[int]] = defaultdict(count)  # by network: machines of workers that came later
 
 
 @dataclass
@@ -77,7 +80,10 @@ def phat(*words: str, fails: bool | None = False, timeout: float = 120) -> dict[
 @contextmanager
 def running_network(folder: Path, *arguments: str) -> Iterator[LiveNetwork]:
     """``phat up --data folder``; stopped as a developer would, by an interrupt."""
-    lend_machines(folder, _count(arguments, "--workers") * _count(arguments, "--clusters"))
+    workers = [f"worker-{at}" for at in range(_count(arguments, "--workers") * _count(arguments, "--clusters"))]
+    if not folder.exists():
+        for name in workers:
+            lend_machine(folder / name, name)
     log = folder.with_name(folder.name + ".log")
     start = log.stat().st_size if log.exists() else 0
     with log.open("ab") as output:
@@ -96,7 +102,8 @@ def running_network(folder: Path, *arguments: str) -> Iterator[LiveNetwork]:
             process.kill()
             process.wait()
             raise
-        keep_machines(folder)
+        for name in workers:
+            keep_machine(folder / name, name)
 
 
 @contextmanager
@@ -104,6 +111,10 @@ def worker_process(
     network_file: Path, operator: Path, folder: Path, *arguments: str, role: str = "worker"
 ) -> Iterator[subprocess.Popen[bytes]]:
     """``phat worker``, or another ``role``, started by hand; its output goes to ``folder.log``."""
+    machine = None
+    if role == "worker" and "--platform" not in arguments:
+        machine = f"late-{next(_late[json.loads(network_file.read_text())['network']])}"
+        lend_machine(folder, machine)
     log = folder.with_name(folder.name + ".log")
     words = [role, "--network", str(network_file), "--operator", str(operator), "--data", str(folder), *arguments]
     with log.open("ab") as output:
@@ -118,6 +129,8 @@ def worker_process(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        if machine is not None:
+            keep_machine(folder, machine)
 
 
 def _count(arguments: tuple[str, ...], option: str) -> int:

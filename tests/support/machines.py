@@ -15,34 +15,32 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-__all__ = ["keep_machines", "lend_machines"]
+__all__ = ["keep_machine", "lend_machine"]
 
 _KEPT: Final = Path(__file__).parents[2] / ".cache" / "machines"
 _PARTS: Final = ("platform", "cache")
 _CODE: Final = Path("cache", "guest-python")
 
 
-def lend_machines(folder: Path, workers: int) -> None:
-    """Gives workers that ``phat up --data folder`` will start for the first time a machine each, where one is kept."""
+def lend_machine(folder: Path, name: str) -> None:
+    """Gives a worker whose folder is still to be made the machine that is kept under a name, where there is one."""
     if folder.exists():
         return
     with _alone():
-        for kept in (_KEPT / f"worker-{at}" for at in range(workers)):
-            if kept.exists():
-                _copy(kept, folder / kept.name)
+        if (_KEPT / name).exists():
+            _copy(_KEPT / name, folder)
 
 
-def keep_machines(folder: Path) -> None:
-    """Keeps the machines of a network that has ended for the next one, where their native code is new."""
-    for machine in sorted(folder.glob("worker-*")):
-        code, known = machine / _CODE, _KEPT / machine.name / _CODE
-        if not code.exists() or (known.exists() and known.stat().st_mtime_ns >= code.stat().st_mtime_ns):
-            continue
-        with _alone():
-            draft = Path(tempfile.mkdtemp(dir=_KEPT))
-            _copy(machine, draft)
-            shutil.rmtree(_KEPT / machine.name, ignore_errors=True)
-            draft.rename(_KEPT / machine.name)
+def keep_machine(folder: Path, name: str) -> None:
+    """Keeps the machine of a worker that has ended for the next one, where its native code is new."""
+    code, known = folder / _CODE, _KEPT / name / _CODE
+    if not code.exists() or (known.exists() and known.stat().st_mtime_ns >= code.stat().st_mtime_ns):
+        return
+    with _alone():
+        draft = Path(tempfile.mkdtemp(dir=_KEPT))
+        _copy(folder, draft)
+        shutil.rmtree(_KEPT / name, ignore_errors=True)
+        draft.rename(_KEPT / name)
 
 
 def _copy(machine: Path, to: Path) -> None:
