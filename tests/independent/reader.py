@@ -22,6 +22,10 @@ import coincurve
 import eth_abi
 import rlp
 import sha3
+from py_ecc.bls.g2_primitives import subgroup_check
+from py_ecc.bls.hash_to_curve import hash_to_G1
+from py_ecc.bls.point_compression import decompress_G1, decompress_G2
+from py_ecc.optimized_bls12_381 import FQ12, G2, final_exponentiate, neg, pairing
 
 ORDER = 2**256 - 0x14551231950B75FC4402DA1732FC9BEBF  # of secp256k1
 EMPTY_TRIE, ZERO, HEX = sha3.keccak_256(b"\x80").digest(), bytes(32), re.compile("0x([0-9a-f]{2})*")
@@ -38,9 +42,14 @@ LAYOUT = {  # headers.md, "Slots": the variables of each contract in the order o
     "ready,expires,fuel_limit,number upgrade_counts upgrades:code_hash,link - account_signers",
     "Inbox": "heads counts ring stored_requests:program,packed",
     "Settlement": "settled:count,root,receipts receipts:to,root,outputs_root,final_block frozen_from is_delivered",
+    "Beacon": "session opened in_ceremony phase_blocks transcript_heads transcript_counts committee former_committee "
+    "keys:key_hash,share_keys_hash,threshold,recorded window values:value,committee,is_fallback newest",
 }
 LINK = "Link(bytes32,uint256,uint8,address,address,uint256,uint256,uint256,bytes)"
 SETTLED = "Settled(bytes32,uint256,uint256,uint256,bytes32,bytes32,bytes32[],uint256)"
+BEACON_KEY, POSTED, FELL_BACK = ("Completed(uint256,bytes,bytes[])", "Posted(uint256,uint256,bytes)",
+                                 "FellBack(uint256,bytes32)")
+BEACON_TAG, PAIRED = b"COPROCESSOR-V1-BEACON_BLS12381G1_XMD:SHA-256_SSWU_RO_", 2  # pairings take seconds each
 SUBMIT, BATCH, REQUEST, EPOCH, MEMBER, INSTANTIATE, UPGRADE = 1, 2, 3, 16, 20, 21, 22
 PAYLOADS = {  # inbox.md, "Kinds"
     EPOCH: "uint256,bytes32,uint256,uint256", MEMBER: "bytes32,address,bool,uint256",
@@ -83,10 +92,11 @@ def read_abi(types: list[str], data: bytes) -> list[Any]:
     return [bytes.fromhex(v[2:]) if t == "address" else v for t, v in zip(types, values, strict=True)]
 
 def read_event(signature: str, topics: list[bytes], data: bytes) -> list[Any]:
-    """Members in order. The two that are indexed are one word each and stand first."""
-    types = signature[signature.index("(") + 1 : -1].split(",")
-    require(len(topics) == 3 and topics[0] == keccak(signature.encode()), "another event")
-    return read_abi(types[:2], b"".join(topics[1:])) + read_abi(types[2:], data)
+    """Members in order. The one or two that are indexed are one word each and stand first."""
+    types, indexed = signature[signature.index("(") + 1 : -1].split(","), len(topics) - 1
+    known = 2 - (signature in (BEACON_KEY, FELL_BACK))
+    require(indexed == known and topics[0] == keccak(signature.encode()), "another event")
+    return read_abi(types[:indexed], b"".join(topics[1:])) + read_abi(types[indexed:], data)
 
 def recover(digest: bytes, signature: bytes) -> bytes:
     low = 2 * int.from_bytes(signature[32:64]) < ORDER
@@ -238,6 +248,25 @@ def check_output(leaf: Leaf, output: bytes) -> bool:
     require(keccak(given) == committed, "an output is not what its leaf commits to")
     return public
 
+def beacon_message(network: bytes, height: int, insecure: bool) -> bytes:
+    label = b"coprocessor/v1/beacon" + (b"-insecure" if insecure else b"")
+    return b"".join(len(field).to_bytes(4) + field for field in (label, network, height.to_bytes(8)))
+
+def beacon_value(message: bytes, key: bytes, signature: bytes) -> bytes:
+    """beacon.md, "Values": e(H(message), key) · e(signature, -generator) = 1, both points of their groups."""
+    require((len(key), len(signature)) == (96, 48), "a key has 96 bytes, a signature 48")
+    public = decompress_G2((int.from_bytes(key[:48]), int.from_bytes(key[48:])))
+    point = decompress_G1(int.from_bytes(signature))
+    require(subgroup_check(public) and subgroup_check(point), "a point outside of its group")
+    hashed = hash_to_G1(message, BEACON_TAG, hashlib.sha256)
+    product = pairing(public, hashed, final_exponentiate=False) * pairing(neg(G2), point, final_exponentiate=False)
+    require(final_exponentiate(product) == FQ12.one(), "not the beacon key's signature")
+    return keccak(signature)
+
+def fallback_value(network: bytes, height: int, prevrandao: bytes) -> bytes:
+    return keccak(words(keccak(b"BeaconFallback"), network, height, prevrandao))
+
+
 def fetch(request: str | urllib.request.Request) -> Any:
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.loads(answer.read(1 << 26))
@@ -249,7 +278,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         network = Network(read_network(Path(given.network).read_text()), given.rpc, given.worker)
-        for subject in ("headers", "contracts", "inbox", "cluster", "receipts", "outputs"):
+        for subject in ("headers", "contracts", "inbox", "cluster", "receipts", "outputs", "beacon"):
             print(f"{subject:<10} {getattr(network, 'read_' + subject)()}")  # noqa: T201
         print(f"proofs     {network.proofs} of accounts and slots")  # noqa: T201
     except Exception as error:  # what cannot be read does not hold
@@ -287,10 +316,10 @@ class Network:
         held = self.prove(self.headers[-1], contract, variables, *keys)
         require(words(*held) == words(*said), f"{contract} holds other {variables:.80}: {held[:8]}")
 
-    def logs(self, contract: str, event: str) -> list[tuple[list[Any], dict[str, Any]]]:
-        wanted = {"topics": ["0x" + keccak(event.encode()).hex(), "0x" + self.cluster.hex()], "fromBlock": "0x0"}
+    def logs(self, contract: str, event: str, *about: bytes) -> list[tuple[list[Any], dict[str, Any]]]:
+        wanted = {"topics": ["0x" + topic.hex() for topic in (keccak(event.encode()), *about)], "fromBlock": "0x0"}
         wanted |= {"address": "0x" + self.contracts[contract]["address"].hex(), "toBlock": hex(self.headers[-1].number)}
-        logs = sorted(self.rpc("eth_getLogs", wanted), key=lambda log: int(log["topics"][2], 16))
+        logs = sorted(self.rpc("eth_getLogs", wanted), key=lambda log: int(log["topics"][-1], 16))
         return [(read_event(event, plain(log["topics"]), plain(log["data"])), log) for log in logs]
 
     def read_headers(self) -> str:
@@ -315,7 +344,7 @@ class Network:
 
     def read_inbox(self) -> str:
         self.links: list[Link] = []
-        for (_, *members, payload), log in self.logs("Inbox", LINK):
+        for (_, *members, payload), log in self.logs("Inbox", LINK, self.cluster):
             self.links.append(Link(*members, *self.headers[int(log["blockNumber"], 16)][3:], payload))
         self.heads = replay(genesis_head(self.chain_id, self.contracts["Inbox"]["address"], self.cluster), self.links)
         count, ring = len(self.links), ",".join(str(link.index % 256) for link in self.links[-256:])
@@ -350,7 +379,7 @@ class Network:
 
     def read_receipts(self) -> str:
         self.receipts, before, here = [], (0, ZERO), (self.pinned["network"], self.cluster)
-        for (_, number, *event), log in self.logs("Settlement", SETTLED):
+        for (_, number, *event), log in self.logs("Settlement", SETTLED, self.cluster):
             receipt, signed = read_call(plain(self.rpc("eth_getTransactionByHash", log["transactionHash"])["input"]))
             start, runtime, quorum = self.epochs[receipt.epoch]
             end = self.epochs.get(receipt.epoch + 1, [len(self.links)])[0]
@@ -408,6 +437,32 @@ class Network:
                 shown += 1
             require(places or receipt.outputs_root == outputs_root(0, ZERO), "an outputs root of something else")
         return f"{shown} under the settled roots, {public} of them public"
+
+    def read_beacon(self) -> str:
+        """beacon.md: every value is held by the contract and follows from its event; the newest are paired."""
+        network, insecure = self.pinned["network"], self.pinned["allow_simulated"]
+        keys = {committee: key for (committee, key, _), _ in self.logs("Beacon", BEACON_KEY)}
+        posted = sorted(members for members, _ in self.logs("Beacon", POSTED))
+        (window,), missed = self.prove(self.headers[-1], "Beacon", "window"), self.logs("Beacon", FELL_BACK)
+        recorded = {one: self.prove(self.headers[-1], "Beacon", "keys.recorded", one)[0] for one in keys}
+        for committee, key in keys.items():
+            self.hold("Beacon", "keys.key_hash", (committee,), keccak(key))
+        for height, committee, signature in posted:
+            self.hold("Beacon", "values.value,committee,is_fallback", (height,), keccak(signature), committee, 0)
+            serves = max((one for one, block in recorded.items() if block < height), default=0)
+            require(height % window == 0 and serves == committee, f"another key serves height {height}")
+        for height, committee, signature in posted[-PAIRED:]:
+            beacon_value(beacon_message(network, height, insecure), keys[committee], signature)
+        for (height, prevrandao), _ in missed:
+            require(self.headers[height + 2 * window].prevrandao == prevrandao, f"height {height} fell back elsewhere")
+            value = fallback_value(network, height, prevrandao)
+            self.hold("Beacon", "values.value,committee,is_fallback", (height,), value, 0, 1)
+        known = {0} | {members[0] for members, _ in missed} | {members[0] for members in posted}
+        self.hold("Beacon", "newest", (), max(known))
+        for height in {*range(0, max(known), window)} - known:
+            self.hold("Beacon", "values.value", (height,), 0)
+        paired = len(posted[-PAIRED:])
+        return f"{len(posted)} values by {len(keys)} keys, the newest {paired} paired; {len(missed)} missed"
 
 
 if __name__ == "__main__":

@@ -20,13 +20,14 @@ import pytest
 import rlp
 
 from tests.independent import reader
-from tests.support.live import phat, running_network
+from tests.support.live import LiveNetwork, phat, running_network, wait_until
+from tests.support.node import RpcClient
 
 _ROOT = Path(__file__).parents[2]
 _READER = Path(reader.__file__)
-_LIBRARIES = {"cbor2", "coincurve", "eth_abi", "rlp", "sha3"}
-_LONGEST = 420
-_SUBJECTS = ["headers", "contracts", "inbox", "cluster", "receipts", "outputs", "proofs"]
+_LIBRARIES = {"cbor2", "coincurve", "eth_abi", "py_ecc", "rlp", "sha3"}
+_LONGEST = 480
+_SUBJECTS = ["headers", "contracts", "inbox", "cluster", "receipts", "outputs", "beacon", "proofs"]
 _CALLS = 3
 _DIGEST = "0x" + "11" * 32
 
@@ -50,6 +51,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
     folder = tmp_path_factory.mktemp("independent") / "net"
     with running_network(folder, "--workers", "2") as live:
         at = ("--network", str(folder))
+        wait_for_values(live)
         deploy = ("deploy", str(_ROOT / "examples/c_counter/counter.wasm"), "--arg", "start=40", *at)
         program = phat(*deploy)["program"]
         for by in range(_CALLS - 1):
@@ -62,6 +64,21 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Read]:
         assert phat("call", program, "add", "9", *at)["result"] == 40 + sum(range(_CALLS - 1)) + 9
         workers = [process["endpoint"] for process in live.processes("worker")]
         yield Read(live.hints["rpc"], live.file, workers[0])
+
+
+def wait_for_values(live: LiveNetwork) -> None:
+    """Blocks until the beacon has a value of its own, and a window has been missed."""
+    node, at = RpcClient(live.hints["rpc"]), ("--network", str(live.folder))
+
+    def shown() -> set[str]:
+        return {value["source"] for value in phat("beacon", "--count", "64", *at)["values"]}
+
+    wait_until(lambda: phat("beacon", *at)["committee"] == 1)
+    window = phat("beacon", *at)["window"]
+    node.call("anvil_mine", hex(window))
+    wait_until(lambda: "beacon" in shown())
+    node.call("anvil_mine", hex(5 * window))  # faster than anybody can sign
+    wait_until(lambda: len(shown()) == 2)
 
 
 def _ask(url: str, body: bytes | None = None) -> Any:
@@ -153,6 +170,7 @@ def test_the_whole_network_is_read(network: Read) -> None:
     assert table["inbox"].startswith(f"{links} links replayed")
     assert table["receipts"].endswith(f"over {links} links, signed by admitted members")
     assert table["outputs"] == f"{2 + _CALLS + 1 + 1} under the settled roots, 3 of them public"
+    assert re.fullmatch("[1-9][0-9]* values by 1 keys, the newest [12] paired; [1-9][0-9]* missed", table["beacon"])
     assert int(table["proofs"].split()[0]) > 100
 
 
@@ -209,6 +227,24 @@ def _receipt_left_out(method: str, parameters: list[Any], result: Any) -> Any:
     return result
 
 
+def _in_log(event: str, alter: Callable[[Any], None]) -> Lie:
+    def lie(method: str, parameters: list[Any], result: Any) -> Any:
+        if method == "eth_getLogs" and parameters[0]["topics"][0] == "0x" + reader.keccak(event.encode()).hex():
+            alter(result[-1])
+        return result
+
+    return lie
+
+
+def _left_out(event: str) -> Lie:
+    def lie(method: str, parameters: list[Any], result: Any) -> Any:
+        if method == "eth_getLogs" and parameters[0]["topics"][0] == "0x" + reader.keccak(event.encode()).hex():
+            del result[-1]
+        return result
+
+    return lie
+
+
 def _in_result(wanted: str, alter: Callable[[Any], None]) -> Lie:
     def lie(method: str, parameters: list[Any], result: Any) -> Any:
         if method == wanted:
@@ -255,6 +291,11 @@ _LIES: dict[str, tuple[Lie, str]] = {
         "receipts",
     ),
     "a receipt left out": (_receipt_left_out, "receipts"),
+    "a beacon's signature": (_in_log(reader.POSTED, lambda log: _flip_in(log, "data", 64 + 20)), "beacon"),
+    "a beacon value left out": (_left_out(reader.POSTED), "beacon"),
+    "a fallback left out": (_left_out(reader.FELL_BACK), "beacon"),
+    "a beacon's key": (_in_log(reader.BEACON_KEY, lambda log: _flip_in(log, "data", 96 + 20)), "beacon"),
+    "a fallback's randomness": (_in_log(reader.FELL_BACK, lambda log: _flip_in(log, "data", 5)), "beacon"),
     "an output": (_in_result("/v1/output", lambda a: a.update(output=a["output"] + "00")), "outputs"),
     "an output's fuel": (_in_result("/v1/output", lambda a: a["leaf"].update(fuel=1)), "outputs"),
     "an output's place": (_in_result("/v1/output", lambda a: a["place"]["siblings"].append(_DIGEST)), "outputs"),

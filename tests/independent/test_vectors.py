@@ -20,6 +20,7 @@ _CHECKS = {
     "receipts": {"digest", "recover", "signers", "call", "event"},
     "outputs": {"leaf", "public", "root", "proof"},
     "network": {"file", "cluster_id"},
+    "beacon": {"message", "value", "fallback"},
 }
 _PAYLOAD = {
     reader.EPOCH: ("epoch", "runtime", "quorum", "fast_quorum"),
@@ -169,6 +170,19 @@ def _file(given: dict[str, Any]) -> Any:
 def _cluster_id(given: dict[str, Any]) -> Any:
     tag = reader.keccak(b"coprocessor/v1/cluster")
     return {"cluster": _hex(reader.keccak(reader.words(tag, given["chain_id"], given["clusters"], given["number"])))}
+
+
+def _message(given: dict[str, Any]) -> Any:
+    return {"message": _hex(reader.beacon_message(given["network"], given["height"], given["insecure"]))}
+
+
+def _value(given: dict[str, Any]) -> Any:
+    message = reader.beacon_message(given["network"], given["height"], given["insecure"])
+    return {"value": _hex(reader.beacon_value(message, given["key"], given["signature"]))}
+
+
+def _fallback(given: dict[str, Any]) -> Any:
+    return {"value": _hex(reader.fallback_value(given["network"], given["height"], given["prevrandao"]))}
 
 
 def _compute(check: str) -> Callable[[dict[str, Any]], Any]:

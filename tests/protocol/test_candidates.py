@@ -9,9 +9,10 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coprocessor.protocol.candidates import Candidate, rank_candidates
-from coprocessor.values.identities import Address, Digest, WorkerId
+from coprocessor.protocol.candidates import Candidate, TieDraw, rank_candidates
+from coprocessor.values.identities import Address, Digest, NetworkId, WorkerId
 
+DRAW = TieDraw(NetworkId(b"n" * 32), 64, Digest(b"v" * 32), 1, 0)
 amounts = st.one_of(st.none(), st.integers(0, 3))
 candidates = st.lists(
     st.builds(
@@ -33,10 +34,10 @@ candidates = st.lists(
 def test_the_ranking_is_a_function_of_the_set(
     found: list[Candidate], seats: int, threshold: int, random: Random
 ) -> None:
-    ranked = rank_candidates(found, seats, threshold)
+    ranked = rank_candidates(found, seats, threshold, drawn=DRAW)
     shuffled = list(found)
     random.shuffle(shuffled)
-    assert rank_candidates(shuffled, seats, threshold) == ranked
+    assert rank_candidates(shuffled, seats, threshold, drawn=DRAW) == ranked
     assert sorted(one.candidate.worker for one in ranked) == sorted(one.worker for one in found)
     levels = [one.candidate.level for one in ranked]
     assert levels == sorted(levels)
@@ -72,6 +73,41 @@ def test_a_development_network_passes_nobody_over_while_there_are_seats(found: l
 def test_more_of_anything_never_costs_a_place(found: list[Candidate], data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(found) - 1))
     better = replace(found[at], level=max(1, found[at].level - 1), age=found[at].age + 1)
-    before = [one.candidate.worker for one in rank_candidates(found, 9, 5)]
-    after = [one.candidate.worker for one in rank_candidates([*found[:at], better, *found[at + 1 :]], 9, 5)]
+    before = [one.candidate.worker for one in rank_candidates(found, 9, 5, drawn=DRAW)]
+    changed = [*found[:at], better, *found[at + 1 :]]
+    after = [one.candidate.worker for one in rank_candidates(changed, 9, 5, drawn=DRAW)]
     assert after.index(better.worker) <= before.index(better.worker)
+
+
+def equals(count: int) -> list[Candidate]:
+    """Candidates that are equal in everything but who they are."""
+    workers = (WorkerId(bytes([at]) * 32) for at in range(count))
+    return [Candidate(worker, Address(worker[:20]), Digest(worker), 1, 9) for worker in workers]
+
+
+def order(found: list[Candidate], drawn: TieDraw | None) -> list[int]:
+    return [one.candidate.worker[0] for one in rank_candidates(found, 3, 3, drawn=drawn)]
+
+
+def test_equals_are_drawn_not_chosen_by_their_ids() -> None:
+    """Each comes first about as often as the others; without a value of the beacon the least id always would."""
+    assert order(equals(4), None) == [0, 1, 2, 3]
+    first = Counter(order(equals(4), replace(DRAW, value=Digest(bytes([at]) * 32)))[0] for at in range(200))
+    assert set(first) == {0, 1, 2, 3}
+    assert all(25 < count < 80 for count in first.values()), first
+    assert order(equals(9), DRAW) != order(equals(9), replace(DRAW, committee=2)), "each committee is drawn for itself"
+    assert {one.alike for one in rank_candidates(equals(4), 3, 3, drawn=DRAW)} == {4}
+
+
+def test_no_draw_lifts_anybody_over_better_figures() -> None:
+    better = replace(equals(5)[4], age=10)
+    for at in range(50):
+        drawn = replace(DRAW, value=Digest(bytes([at]) * 32))
+        assert order([*equals(4), better], drawn)[0] == 4
+
+
+def test_who_was_admitted_after_the_height_waits_for_the_next_value() -> None:
+    """Its id could have been made to suit the value."""
+    ranked = rank_candidates(equals(2), 2, 2, drawn=replace(DRAW, age=10))
+    assert [(one.is_seated, one.passed_over) for one in ranked] == [(False, "young")] * 2
+    assert all(one.is_seated for one in rank_candidates(equals(2), 2, 2, drawn=replace(DRAW, age=9)))

@@ -13,11 +13,12 @@ from coprocessor.chain.committee import ListedMember, read_announced, read_prese
 from coprocessor.chain.contract import Contract
 from coprocessor.chain.development import development_keys
 from coprocessor.cli.screen import Screen
+from coprocessor.client.beacon import BeaconValue, look_at_beacon
 from coprocessor.client.network import AsyncNetwork
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.host.http import PeerClient
 from coprocessor.host.succession import announce_committee, announce_refresh
-from coprocessor.protocol.candidates import Candidate, RankedCandidate, rank_candidates
+from coprocessor.protocol.candidates import Candidate, RankedCandidate, TieDraw, rank_candidates
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, PeerUnreachable
 from coprocessor.values.identities import Address, Digest, WorkerId, to_hex
 
@@ -26,7 +27,9 @@ __all__ = ["ACTIONS", "act"]
 ACTIONS = ("show", "candidates", "refresh", "replace", "revoke")
 
 _LOOK_SECONDS = 0.5
+_LOOK_BACK = 8
 _REASONS = {
+    "young": "admitted after the height that decides ties: the next value counts it",
     "operator": "its operator has t - 1 seats",
     "vendor": "its hardware vendor has t - 1 seats",
     "full": "all seats are taken",
@@ -182,28 +185,53 @@ async def _candidates(net: AsyncNetwork, screen: Screen) -> int:
     gatekeeping = net.session.contracts["Gatekeeping"]
     seats, threshold = await gatekeeping.read("member_count"), await gatekeeping.read("threshold")
     diverse = not net.session.target.network.configuration.development
-    ranked = rank_candidates(await _find_candidates(net), seats, threshold, diverse=diverse)
+    value = await _newest_value(net)
+    head, found = await _find_candidates(net)
+    drawn = None
+    if value is not None:
+        committee = await gatekeeping.read("committee")
+        drawn = TieDraw(net.session.network_id, value.height, value.value, committee, head - value.height)
+    ranked = rank_candidates(found, seats, threshold, drawn=drawn, diverse=diverse)
     screen.say(f"by level, stake, age, answered heartbeats; {seats} seats, t = {threshold}")
     screen.say("stake: this network has no stake contract; heartbeats: it asks for none; both decide nothing")
+    screen.say(
+        "equals: the beacon has no value of its own yet; by id"
+        if drawn is None
+        else f"equals: drawn by the beacon's value of height {drawn.height}, {to_hex(drawn.value)[:18]}"
+    )
     screen.say(
         "diversity: fewer than t seats for one operator, and for one hardware vendor"
         if diverse
         else "diversity: not demanded on a development network"
     )
     for place, one in enumerate(ranked, start=1):
-        found = one.candidate
+        shown = one.candidate
         verdict = "would sit" if one.is_seated else _REASONS[one.passed_over]
+        verdict += f"; drawn among {one.alike} equals" if drawn is not None and one.alike > 1 else ""
         screen.say(
-            f"  {place}  worker {to_hex(found.worker)}  operator {to_hex(found.operator)}"
-            f"  vendor {to_hex(found.vendor)[:18]}  level {found.level}  age {found.age} blocks  {verdict}"
+            f"  {place}  worker {to_hex(shown.worker)}  operator {to_hex(shown.operator)}"
+            f"  vendor {to_hex(shown.vendor)[:18]}  level {shown.level}  age {shown.age} blocks  {verdict}"
         )
     screen.warn_simulated(net.simulated)
-    screen.finish({"ok": True, "candidates": [_fields(one) for one in ranked], "simulated": net.simulated})
+    screen.finish(
+        {
+            "ok": True,
+            "candidates": [_fields(one) for one in ranked],
+            "drawn": None if drawn is None else {"height": drawn.height, "value": drawn.value},
+            "simulated": net.simulated,
+        }
+    )
     return 0
 
 
-async def _find_candidates(net: AsyncNetwork) -> list[Candidate]:
-    """Everybody whom ``Registry`` has admitted and nobody has revoked or let expire."""
+async def _newest_value(net: AsyncNetwork) -> BeaconValue | None:
+    """The newest value that is the beacon's own, verified: whoever proposes a fallback's block can bend it."""
+    state = await look_at_beacon(net.session, _LOOK_BACK)
+    return next((value for value in state.values if not value.is_fallback), None)
+
+
+async def _find_candidates(net: AsyncNetwork) -> tuple[int, list[Candidate]]:
+    """The finalised block, and everybody whom ``Registry`` has admitted and nobody has revoked or let expire."""
     registry = net.session.contracts["Registry"]
     head = (await net.session.chain.refresh()).header
     topics = [registry.interface.event("Admitted").topic]
@@ -218,7 +246,7 @@ async def _find_candidates(net: AsyncNetwork) -> list[Candidate]:
             age = head.number - block
             operator, vendor = Address(record[_OPERATOR]), find_vendor(Digest(record[_ROOT]))
             found.append(Candidate(WorkerId(worker), operator, vendor, record[_LEVEL], age))
-    return found
+    return head.number, found
 
 
 def _fields(one: RankedCandidate) -> dict[str, Any]:
@@ -233,4 +261,5 @@ def _fields(one: RankedCandidate) -> dict[str, Any]:
         "heartbeats": found.heartbeats,
         "seated": one.is_seated,
         "passed_over": _REASONS.get(one.passed_over, ""),
+        "alike": one.alike,
     }
