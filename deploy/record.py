@@ -85,7 +85,7 @@ class NamedMeasurement:
     @classmethod
     def from_plain(cls, plain: Any) -> NamedMeasurement:
         """Inverse of ``to_plain``. Raises RecordRefused."""
-        if not isinstance(plain, dict) or plain.get("form") not in _FORMS:
+        if not isinstance(plain, dict) or plain.get("form") not in tuple(_FORMS):
             raise RecordRefused(f"a measurement's form is one of {', '.join(_FORMS)}")
         form = plain["form"]
         shape = _FORMS[form][1]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import json
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -23,8 +25,9 @@ from coprocessor.attestation.vendors.certificates import (
     verify_chain,
     verify_not_revoked,
 )
+from coprocessor.attestation.verify import verify_evidence
 from coprocessor.values.errors import EvidenceRefused, MalformedInput
-from tests.attestation.samples import NOW
+from tests.attestation.samples import NOW, SGX
 
 DAY = 86_400
 PSS = padding.PSS(padding.MGF1(hashes.SHA384()), 48)
@@ -134,6 +137,48 @@ def test_an_unreadable_or_partial_list_is_named(data: bytes) -> None:
     with pytest.raises(MalformedInput) as caught:
         load_revocation_list(data)
     assert caught.value.code == "attestation.revocation_list"
+
+
+def without_an_end(der: bytes) -> bytes:
+    """A revocation list that does not say when the next is due, which RFC 5280 forbids and a builder refuses."""
+    body, behind = unwrap(der)
+    assert not behind
+    signed, rest = unwrap(body)
+    first = signed.index(b"\x17\x0d")  # UTCTime of 13 letters
+    second = first + 15
+    assert signed[second : second + 2] == b"\x17\x0d"
+    return wrap(wrap(signed[:second] + signed[second + 15 :]) + rest)
+
+
+def unwrap(der: bytes) -> tuple[bytes, bytes]:
+    """What a SEQUENCE holds, and what follows it."""
+    assert der[0] == 0x30
+    size = der[1] & 0x7F if der[1] & 0x80 else 0
+    length = int.from_bytes(der[2 : 2 + size], "big") if size else der[1]
+    return der[2 + size : 2 + size + length], der[2 + size + length :]
+
+
+def wrap(body: bytes) -> bytes:
+    """The SEQUENCE of these bytes."""
+    if len(body) < 0x80:
+        return bytes((0x30, len(body))) + body
+    length = len(body).to_bytes((len(body).bit_length() + 7) // 8, "big")
+    return bytes((0x30, 0x80 | len(length))) + length + body
+
+
+def test_a_revocation_list_without_an_end_counts_nowhere() -> None:
+    data = without_an_end(revocations([5]))
+    assert x509.load_der_x509_crl(data).next_update_utc is None
+    with pytest.raises(MalformedInput) as caught:
+        load_revocation_list(data)
+    assert caught.value.code == "attestation.revocation_list"
+    document = json.loads(SGX.collateral)
+    for name in ("root_ca_crl", "pck_crl"):
+        endless = without_an_end(bytes.fromhex(document[name])).hex()
+        evidence = replace(SGX, collateral=json.dumps(document | {name: endless}).encode())
+        with pytest.raises(MalformedInput) as caught:
+            verify_evidence(evidence, NOW)
+        assert caught.value.code == "attestation.collateral"
 
 
 def test_unreadable_certificates_are_named() -> None:

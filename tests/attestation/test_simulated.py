@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
+from typing import Any
 
 import dcap_qvl
 import pytest
@@ -15,12 +16,16 @@ from hypothesis import strategies as st
 from coprocessor.attestation.evidence import Evidence, EvidenceKind
 from coprocessor.attestation.policy import AttestationPolicy, admit, find_refusals
 from coprocessor.attestation.roots import INTEL_SGX_ROOT, SIMULATED_ROOT, is_genuine
+from coprocessor.attestation.vendors import dcap
 from coprocessor.attestation.vendors.dcap_quote import parse_quote, trim_quote
 from coprocessor.attestation.vendors.sgx_extension import PlatformTcb
 from coprocessor.attestation.vendors.simulated import build_collateral, build_root
 from coprocessor.attestation.vendors.simulated_authority import (
     TcbLevel,
     VendorOptions,
+    build_authorities,
+    build_revocation_list,
+    compute_issue_time,
     derive_p256_key,
     serial_number,
 )
@@ -33,7 +38,13 @@ from coprocessor.attestation.verdict import (
     compute_level,
 )
 from coprocessor.attestation.verify import verify_evidence
-from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRefused, MalformedInput
+from coprocessor.values.errors import (
+    CallerMisuse,
+    CoprocessorError,
+    EvidenceRefused,
+    InternalError,
+    MalformedInput,
+)
 from tests.attestation import samples
 from tests.attestation.samples import FORMATS, NOW, PLATFORM, POLICY, REPORT_DATA, SECRET, SGX, VERDICT
 
@@ -175,6 +186,40 @@ def test_revoked_platforms_and_levels_are_refused() -> None:
                 admit(samples.evidence(name, platform), POLICY, REPORT_DATA, NOW)
             assert caught.value.code == f"attestation.{code}"
             assert caught.value.next
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_revoked_authority_ends_all_its_platforms(name: str) -> None:
+    evidence, (root, authority, _) = samples.evidence(name), build_authorities(VendorOptions())
+    for serial, code in ((authority.certificate.serial_number, "attestation.revoked"), (7, None)):
+        listed = build_revocation_list(root, (serial,), compute_issue_time(NOW), VendorOptions()).hex()
+        document = json.loads(evidence.collateral) | {"root_ca_crl": listed}
+        with_list = dataclasses.replace(evidence, collateral=json.dumps(document).encode())
+        if code is None:
+            assert verify_evidence(with_list, NOW) == verify_evidence(evidence, NOW)
+            continue
+        with pytest.raises(EvidenceRefused) as caught:
+            verify_evidence(with_list, NOW)
+        assert caught.value.code == code
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_two_parsers_that_disagree_about_a_report_are_an_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the library verified and what the parser measured must be one: else a measurement could be forged."""
+    true_verify = dcap._verify
+    for field in ("report_data", "mr_enclave" if name == "sgx3" else "mr_td"):
+
+        def verify(*arguments: Any, field: str = field) -> dict[str, Any]:
+            claims = true_verify(*arguments)
+            (report,) = claims["report"].values()
+            fields = report.get("base", report)
+            fields[field] = "00" * (len(fields[field]) // 2)
+            return claims
+
+        monkeypatch.setattr(dcap, "_verify", verify)
+        with pytest.raises(InternalError) as caught:
+            verify_evidence(samples.evidence(name), NOW)
+        assert caught.value.code == "attestation.library"
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -354,6 +399,33 @@ def test_the_parser_takes_supported_versions_alone() -> None:
         quote[position] = value
         with pytest.raises(MalformedInput):
             parse_quote(bytes(quote))
+
+
+@pytest.mark.parametrize(("position", "value"), [(48, 2), (48, 1), (50, 0x48), (51, 3)])
+def test_a_body_of_version_5_has_the_size_of_its_type(position: int, value: int) -> None:
+    quote = bytearray(samples.evidence("tdx5").quote)
+    assert quote[position] != value
+    quote[position] = value
+    for read in (parse_quote, trim_quote):
+        with pytest.raises(MalformedInput) as caught:
+            read(bytes(quote))
+        assert caught.value.code == "attestation.malformed"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_certification_data_have_their_tags(name: str) -> None:
+    """A report of the quoting enclave (6) around a chain of certificates (5), and nothing else in their place."""
+    evidence = samples.evidence(name)
+    chain = evidence.quote.index(b"-----BEGIN") - 6
+    inside = {3: 432, 4: 632, 5: 702}[evidence.quote[0]] + 4 + 128
+    for position in {chain, inside} if evidence.quote[0] != 3 else {chain}:
+        quote = bytearray(evidence.quote)
+        assert quote[position] in (5, 6)
+        for other in {1, 4, 5, 6, 7} - {quote[position]}:
+            quote[position] = other
+            with pytest.raises(MalformedInput) as caught:
+                parse_quote(bytes(quote))
+            assert caught.value.code == "attestation.malformed"
 
 
 def test_platforms_check_their_arguments_and_print_redacted() -> None:

@@ -64,6 +64,20 @@ def test_measurements_are_those_of_verdicts(named: NamedMeasurement) -> None:
             NamedMeasurement.from_plain(plain)
 
 
+@pytest.mark.parametrize("form", ["sev", "SGX", "", None, 1, ["sgx"]])
+def test_a_measurement_under_an_unknown_tag_is_refused(form: Any) -> None:
+    with pytest.raises(RecordRefused):
+        NamedMeasurement.from_plain({**MEASUREMENTS[0].to_plain(), "form": form})
+
+
+@pytest.mark.parametrize("named", MEASUREMENTS, ids=lambda named: named.form)
+def test_a_measurement_under_anothers_tag_is_refused(named: NamedMeasurement) -> None:
+    for other in MEASUREMENTS:
+        if other != named:
+            with pytest.raises(RecordRefused):
+                NamedMeasurement.from_plain({**named.to_plain(), "form": other.form})
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -8,9 +8,13 @@ fewer than t shares do not combine, of whatever periods; nobody honest is named 
 
 from __future__ import annotations
 
+import itertools
+import random
+from collections import Counter
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -52,6 +56,12 @@ class _Disturbed(RuleBasedStateMachine):
     """What both ceremonies have in common: members that speak, and a network between them and the chain."""
 
     committee: Committee
+    happened: ClassVar[Counter[str]]
+    """How often each kind of disturbance did something, in all runs of one machine."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.happened = Counter()
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,6 +82,8 @@ class _Disturbed(RuleBasedStateMachine):
     @rule(which=st.integers(0, 99), again=st.booleans())
     def deliver(self, which: int, again: bool) -> None:
         at = which % len(self.flight)
+        self.happened["out of order"] += at > 0
+        self.happened["duplicated"] += (*self.flight[at][:2], self.flight[at][2]) in self.said
         self.post(*self.flight[at])
         if not again:
             del self.flight[at]
@@ -80,9 +92,11 @@ class _Disturbed(RuleBasedStateMachine):
     @rule(which=st.integers(0, 99))
     def drop(self, which: int) -> None:
         del self.flight[which % len(self.flight)]
+        self.happened["dropped"] += 1
 
     @rule(blocks=st.integers(1, PHASE_BLOCKS))
     def pass_time(self, blocks: int) -> None:
+        self.happened["delayed"] += bool(self.flight)
         for _ in range(blocks):
             self.committee.chain.mine()
 
@@ -90,6 +104,7 @@ class _Disturbed(RuleBasedStateMachine):
     @rule(kind=st.integers(0, 2), which=st.integers(0, 99), cut=st.integers(0, 80))
     def forge(self, kind: int, which: int, cut: int) -> None:
         """The hostile host says for its enclave what another has said, or a part of it."""
+        self.happened["forged"] += (self.committee.session, HOSTILE, kind) not in self.said
         self.post(self.committee.session, HOSTILE, kind, self.flight[which % len(self.flight)][3][cut:])
 
     def share(self, at: int) -> KeyShare | None:
@@ -202,18 +217,20 @@ class FirstCeremony(_Disturbed):
         assert {one.dealer for one in read.dealings} & honest <= set(judgement.qualified)
 
 
-class Handover(_Disturbed):
-    """New shares of the same key: for the same members, or with a newcomer in the place of one."""
+class _Handover(_Disturbed):
+    """New shares of the same key."""
 
-    @initialize(reshare=st.booleans())
-    def begin(self, reshare: bool) -> None:
+    has_newcomer: ClassVar[bool]
+
+    @initialize()
+    def begin(self) -> None:
         self.committee = committee = Committee(FakeChain(), MEMBERS, THRESHOLD)
         committee.hold_genesis()
         committee.run()
         committee.record_members()
         self.old = [share for share in map(self.share, range(MEMBERS)) if share is not None]
         self.group, self.signed = self.old[0].committee.group, self.signature(self.old[:THRESHOLD])
-        following = [*HONEST, committee.add_candidate()] if reshare else list(range(MEMBERS))
+        following = [*HONEST, committee.add_candidate()] if self.has_newcomer else list(range(MEMBERS))
         committee.propose(following, THRESHOLD)
         committee.begin_handover(HONEST[:THRESHOLD])
         self.people = sorted({*HONEST, *following} - {HOSTILE})
@@ -294,9 +311,59 @@ class Handover(_Disturbed):
         assert is_key(self.group, {share.index: share.secret.value for share in new[:THRESHOLD]})
 
 
-def test_first_ceremony() -> None:
-    run_state_machine_as_test(FirstCeremony, settings=SETTINGS)  # type: ignore[no-untyped-call]
+class Refresh(_Handover):
+    """New shares for the same members."""
+
+    has_newcomer = False
 
 
-def test_handover() -> None:
-    run_state_machine_as_test(Handover, settings=settings(SETTINGS, max_examples=4))  # type: ignore[no-untyped-call]
+class Reshare(_Handover):
+    """Shares for a newcomer in the place of one, who leaves."""
+
+    has_newcomer = True
+
+
+@pytest.mark.parametrize(("machine", "examples"), [(FirstCeremony, 6), (Refresh, 2), (Reshare, 2)])
+def test_ceremonies_survive_what_is_drawn(machine: type[_Disturbed], examples: int) -> None:
+    run_state_machine_as_test(machine, settings=settings(SETTINGS, max_examples=examples))  # type: ignore[no-untyped-call]
+
+
+DISTURBANCES = ("dropped", "delayed", "duplicated", "out of order", "forged")
+ROUNDS = 8
+
+
+@pytest.mark.parametrize("machine", [FirstCeremony, Refresh, Reshare])
+def test_every_disturbance_happens_in_every_ceremony(machine: type[FirstCeremony | _Handover]) -> None:
+    """Few drawn runs need not have them all: here messages meet each in turn, members crash, and all must end well."""
+    scene, chance = machine(), random.Random(machine.__name__)
+    scene.begin()
+    turns = itertools.cycle(chance.sample(range(7), 7))
+    for turn in range(ROUNDS):
+        for at in range(MEMBERS):
+            scene.look(at)
+        if not scene.flight:
+            scene.pass_time(PHASE_BLOCKS)  # for those who were not heard
+        for _ in range(2 * len(scene.flight)):
+            if scene.flight:
+                _disturb(scene, next(turns), chance)
+        scene.crash(turn % MEMBERS)
+        if isinstance(scene, _Handover):
+            scene.the_present_committee_serves()
+    scene.finish()
+    assert all(machine.happened[kind] for kind in DISTURBANCES), machine.happened
+
+
+def _disturb(scene: FirstCeremony | _Handover, kind: int, chance: random.Random) -> None:
+    which = chance.randrange(100)
+    match kind:
+        case 0:
+            scene.drop(which)
+        case 1:
+            scene.pass_time(1)
+        case 2:
+            scene.deliver(which, True)
+            scene.deliver(which, False)
+        case 3:
+            scene.forge(chance.randrange(3), which, chance.choice((0, 40)))
+        case _:
+            scene.deliver(which, False)
