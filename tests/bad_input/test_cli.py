@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from coprocessor.chain import rpc
+from coprocessor.cli.committee import ACTIONS
 from coprocessor.cli.main import COMMANDS, main
 from coprocessor.client import target
 from coprocessor.protocol.genesis import network_to_json
@@ -214,6 +215,48 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, A
     if "code" in found and found["code"] is not None:
         assert found["code"] == "usage" or found["code"] in LISTED_CODES, found
     return found
+
+
+URL = "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_the_actions_on_a_committee(
+    action: str, words: dict[str, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every argument of every action: its words are judged before a network is asked, which is not there."""
+    for option, values in {"--threshold": NUMBERS, "--wait": NUMBERS, "--key": TEXTS}.items():
+        for value in values:
+            found = run(["gatekeeper", action, URL, f"{option}={value}", "--network", "network.json", "--json"], capsys)
+            assert found is not None
+            assert found["code"], value
+    for name in TEXTS:
+        found = run(["gatekeeper", action, "--network", "network.json", "--json", "--", name], capsys)
+        assert found is not None
+        assert found["code"], name
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (["replace"], "gatekeeper.no_list"),
+        (["replace", "gatekeeper-1"], "gatekeeper.no_list"),
+        (["replace", URL, URL], "gatekeeper.no_list"),
+        (["replace", URL, "--threshold=0"], "gatekeeper.threshold"),
+        (["replace", URL, f"{URL}2", f"{URL}3", "--threshold=3"], "gatekeeper.threshold"),
+        (["revoke"], "gatekeeper.whom"),
+        (["revoke", "0", "1"], "gatekeeper.whom"),
+        (["refresh", URL], "gatekeeper.names"),
+        (["show", URL], "gatekeeper.names"),
+        (["candidates", URL], "gatekeeper.names"),
+    ],
+)
+def test_words_that_make_no_sense_are_refused_by_name(
+    given: list[str], code: str, words: dict[str, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = run(["gatekeeper", *given, "--network", "network.json", "--json"], capsys)
+    assert found is not None
+    assert found["code"] == code
 
 
 @pytest.mark.parametrize("name", [name for name, _ in COMMANDS])

@@ -93,8 +93,17 @@ class Committee:
     def _start(self, at: int) -> tuple[GatekeeperCore, m.Booted]:
         core = self.make(at)
         booted = ask(core, m.BootGatekeeper(self.chain.network_json(), self.operators[at], self.sealed[at]))
-        ask(core, self.chain.headers_message())
+        self.show_headers(core)
         return core, booted
+
+    def show_headers(self, core: GatekeeperCore) -> None:
+        """All blocks that a core has not seen."""
+        state = core._state
+        assert state is not None
+        head = state.view._chain.head
+        first = 0 if head is None else head.number + 1
+        if first <= self.chain.number:
+            ask(core, self.chain.headers_message(first))
 
     def keep(self, at: int, sealed: bytes) -> None:
         """What a host makes durable."""
@@ -118,7 +127,7 @@ class Committee:
         """The replies of some gatekeepers that have all headers."""
         replies = []
         for core in self.chosen(by):
-            ask(core, self.chain.headers_message())
+            self.show_headers(core)
             if isinstance(message, m.Admit):
                 ask(core, policy_proof(message, self.chain))
             replies.append(ask(core, message))
@@ -147,7 +156,7 @@ class Committee:
     def presence(self, at: int) -> m.Admit:
         """A gatekeeper's fresh evidence over its memory's key."""
         core = self.cores[at]
-        ask(core, self.chain.headers_message())
+        self.show_headers(core)
         claims = core.memory_claims()
         self.memory_keys.add(claims.sealing_key)
         shown = SimpleNamespace(claims=core.memory_claims, chain_time=core.chain_time)
@@ -158,7 +167,7 @@ class Committee:
     def prove_members(self, at: int) -> GatekeeperCore:
         """A core that knows the newest block, who the members are there, and whom the network distrusts."""
         core, chain = self.cores[at], self.chain
-        ask(core, chain.headers_message())
+        self.show_headers(core)
         storage = chain.storage["Gatekeeping"]
         count, following = layout.gatekeeping_member_count(), layout.gatekeeping_next("count")
         slots = [count, following]
@@ -301,7 +310,7 @@ class Committee:
     def look(self, at: int) -> m.CeremonyStep:
         """How a member sees the ceremony at the newest block; what it seals is kept."""
         core = self.cores[at]
-        ask(core, self.chain.headers_message())
+        self.show_headers(core)
         ask(core, self.proof())
         step: m.CeremonyStep = ask(core, self.message())
         self.keep(at, step.sealed)
@@ -349,7 +358,7 @@ class Committee:
 
     def admission(self, at: int) -> m.Admit:
         """A member's evidence, fresh."""
-        ask(self.cores[at], self.chain.headers_message())
+        self.show_headers(self.cores[at])
         return self._evidence_of(at)
 
     def record_members(self) -> None:
@@ -400,7 +409,7 @@ class Committee:
     def sync_handover(self, at: int) -> GatekeeperCore:
         """A core with all headers and proofs."""
         core = self.cores[at]
-        ask(core, self.chain.headers_message())
+        self.show_headers(core)
         ask(core, self.handover_proof())
         return core
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from coprocessor.crypto.hashing import keccak256
+from coprocessor.crypto.hkdf import hkdf_derive
+from coprocessor.crypto.labels import Label
 from coprocessor.crypto.secp256k1 import recover_address
 from coprocessor.enclave import messages as m
+from coprocessor.enclave.ceremony import KeyCeremony
+from coprocessor.enclave.sealed_share import CeremonySecret, open_outer
 from coprocessor.keys.beacon import combine_beacon, sign_beacon, verify_beacon
 from coprocessor.keys.partial import NotEnoughPartials
 from coprocessor.keys.transcript import Entry, Phase
 from coprocessor.protocol import layout
 from coprocessor.protocol.statements import NO_SHARE, BeaconKeyRecord
+from coprocessor.values.network import Custodian
 from tests.enclave.beacon import WINDOW, Beacon, part
-from tests.enclave.committee import PHASE_BLOCKS
+from tests.enclave.committee import PHASE_BLOCKS, Committee
 from tests.enclave.cores import ask, refusal
+from tests.support.fake_chain import FakeChain, configuration
 
 
 @pytest.fixture(scope="module")
@@ -216,3 +224,48 @@ def test_after_a_refresh_the_key_before_serves_until_the_new_one_is_recorded() -
     new = beacon.next_height()
     assert beacon.sign(1, new).committee == 2
     assert beacon.value(new, (1, 2), number=2)
+
+
+def hoarders_shares(beacon: Beacon, secret_of: Callable[[int], bytes]) -> int:
+    """Of how many members of the committee an attacker finds the share, who computes it from a secret of each."""
+    committee, network = beacon.committee, beacon.committee.network
+    signers = tuple(booted.signer for booted in committee.booted)
+    found = 0
+    for at in range(len(signers)):
+        info = Label.BEACON_CEREMONY.context(network, beacon.session, insecure=True)
+        entropy = hkdf_derive(secret_of(at), info, 32)
+        secret = CeremonySecret(committee.threshold, signers, entropy)  # type: ignore[arg-type]
+        ceremony = KeyCeremony(network, True, committee.cores[at]._booted().keys, secret)
+        entries = tuple(beacon.entries)
+        view = ceremony.follow(beacon.session, entries, beacon.opened, PHASE_BLOCKS, beacon.chain.number)
+        found += view.share is not None and view.share.secret.public_key() == beacon.public().share_key(at + 1)
+    return found
+
+
+def test_hoarded_disks_do_not_tell_the_beacons_key() -> None:
+    """The attack: outer parts of all blobs, opened by platforms' keys, hold the signing keys, outside the pads."""
+    committee = Committee(FakeChain(configuration(custodian=Custodian("none"))), 3, 2)
+    committee.hold_genesis()
+    committee.run()
+    beacon = Beacon(committee=committee)
+    beacon.run()
+    blobs = [open_outer(committee.sealed[at], committee.machines[at].seal_key(b"gatekeeper-share")) for at in range(3)]
+    assert [blob.keys.signing.address for blob in blobs] == beacon.committee.signers()
+    assert hoarders_shares(beacon, lambda at: blobs[at].keys.signing.secret) == 0
+    assert hoarders_shares(beacon, lambda at: blobs[at].keys.sealing.secret) == 0
+    shares = [committee.cores[at]._booted().custody.share for at in range(3)]
+    assert hoarders_shares(beacon, lambda at: shares[at].secret.to_bytes()) == 3  # type: ignore[union-attr]
+
+
+def test_a_restarted_member_says_nothing_before_its_master_share_is_back() -> None:
+    committee = Committee(FakeChain(configuration(custodian=Custodian("none"))), 3, 2)
+    committee.hold_genesis()
+    committee.run()
+    beacon = Beacon(committee=committee)
+    beacon.begin()
+    first = beacon.look(2)
+    committee.crash(2)
+    beacon.prove(2)
+    assert refusal(committee.cores[2], beacon.message()) == "beacon.no_master_share"
+    committee.recover(2, [0, 1])
+    assert beacon.look(2).message == first.message

@@ -116,6 +116,46 @@ def test_a_pause_admits_live_keys_alone(stage: Stage, worker: Worker, engine: En
     ask(stage.gatekeeper, renewal(stage, newcomer))
 
 
+@pytest.mark.parametrize("said", [*SUBJECTS, "minimum_version", "minimum_evaluation", "pinned_until"])
+def test_nothing_said_after_the_genesis_keeps_a_present_gatekeeper_from_its_share(said: str) -> None:
+    """One wrong call, and a restart or two: with this policy in the way of pads, the key would be lost for ever."""
+    committee = Committee(FakeChain(configuration(custodian=Custodian("none"))), 3, 2)
+    committee.hold_genesis()
+    committee.run()
+    committee.record_members()
+    chain = committee.chain
+    if said in SUBJECTS:
+        proof = policy_proof(committee.presence(2), chain)
+        slots = dict(zip(SUBJECTS, (slot.slot for slot in proof.accounts[0].slots), strict=False))
+        chain.set("Registry", slots[said], FOR_GOOD)
+    else:
+        chain.set("Registry", layout.registry_policy(said), chain.timestamp + 10**6)
+    chain.mine()
+    for at in (2, 0):  # the first one gives the second its piece
+        committee.crash(at)
+        assert committee.recover(at, [one for one in range(3) if one != at]).wrong == ()
+        committee.share_pads()
+    assert all(ask(core, m.GetStatus()).has_keys for core in committee.cores)
+    ask(committee.prove_members(0), policy_proof(committee.admission(2), chain))
+    assert refusal(committee.cores[0], committee.admission(2)).startswith(("policy.", "attestation."))  # as anybody
+    chain.set("Gatekeeping", layout.gatekeeping_revoked(committee.signer(2)), chain.number)
+    chain.mine()
+    committee.crash(2)
+    request = m.GivePiece(committee.presence(2), committee.pad(2))
+    assert refusal(committee.prove_members(0), request) == "custody.no_member"  # what ends a gatekeeper's part
+
+
+def test_code_that_was_never_announced_shows_no_memory() -> None:
+    committee = Committee(FakeChain(configuration(custodian=Custodian("none"))), 3, 2)
+    committee.hold_genesis()
+    committee.run()
+    other = SimulatedAttester(sha256(b"gatekeeper" + bytes((2,))), NEXT_RELEASE)
+    committee.crash(2)
+    committee.machines[2] = other
+    request = m.GivePiece(committee.presence(2), committee.pad(2))
+    assert refusal(committee.prove_members(0), request) == "attestation.measurement_unknown"
+
+
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_no_gatekeeper_under_a_distrust_gets_a_seat(subject: str) -> None:
     """Present members verify newcomers by the policy of the moment; present ones stay, and are reported."""

@@ -9,7 +9,7 @@ import pytest
 from coprocessor.codec import cbor
 from coprocessor.crypto.hpke import SealingKey
 from coprocessor.enclave import messages as m
-from coprocessor.enclave.at_rest import MAX_PRESENCE_AGE
+from coprocessor.enclave.at_rest import MAX_PRESENCE_AGE, PROOF_WINDOW
 from coprocessor.keys.pads import decode_offer, encode_offer, open_custodian_piece, pass_custodian_piece, read_record
 from coprocessor.keys.shares import KeyShare
 from coprocessor.keys.transcript import Phase
@@ -17,7 +17,7 @@ from coprocessor.protocol import layout
 from coprocessor.sandbox.engine import Engine
 from coprocessor.values.network import Custodian
 from tests.enclave.committee import Committee
-from tests.enclave.cores import admit_request, ask, refusal
+from tests.enclave.cores import OPERATOR, admit_request, ask, refusal
 from tests.enclave.stage import Stage, Worker
 from tests.support.fake_chain import CLUSTER, FakeChain, configuration
 
@@ -145,6 +145,62 @@ def test_a_revoked_member_gets_nothing() -> None:
     committee.chain.mine()
     request = m.GivePiece(committee.presence(2), committee.pad(2))
     assert refusal(committee.prove_members(0), request) == "custody.no_member"
+
+
+def test_a_revoked_member_gets_nothing_for_evidence_of_before() -> None:
+    """Its host keeps its chain at a block before the revocation, and asks every host that is honest, or lags."""
+    committee = whole()
+    committee.crash(2)
+    request = m.GivePiece(committee.presence(2), committee.pad(2))
+    committee.prove_members(1)  # this one's host brings no proofs from now on
+    committee.chain.set("Gatekeeping", layout.gatekeeping_revoked(committee.signer(2)), 1)
+    committee.chain.mine()
+    assert refusal(committee.prove_members(0), request) == "custody.no_member"
+    for _ in range(PROOF_WINDOW + 1):
+        committee.chain.mine()
+    committee.show_headers(committee.cores[1])
+    assert refusal(committee.cores[1], request) == "custody.stale_proof"
+
+
+def test_no_new_piece_goes_to_a_revoked_member() -> None:
+    committee = whole()
+    committee.crash(1)
+    presences = tuple(committee.presence(at) for at in (0, 1))
+    committee.chain.set("Gatekeeping", layout.gatekeeping_revoked(committee.signer(1)), 1)
+    committee.chain.mine()
+    committee.prove_members(2)
+    committee.crash(0)  # both have lost the pieces that they held
+    presences = committee.presence(0), presences[1]
+    offers = ask(committee.prove_members(2), m.MakeOffers(presences)).offers
+    assert [offered.holder for offered in offers] == [committee.signer(0)]
+
+
+def test_a_share_that_nobody_can_open_is_left_behind_by_the_others() -> None:
+    """One member's pad has too few pieces left, there is no custodian, and the others go on: with its machine as a
+    newcomer in its place, which begins anew. The key is the same."""
+    committee = whole(4, 2)
+    committee.crash(2)
+    committee.recover(2, [0, 1])
+    committee.share_pads([0, 1, 2], [0, 1, 2])  # the last one has not noticed yet that this one lost its piece
+    committee.crash(3)
+    committee.crash(0)
+    committee.recover(0, [1, 2])
+    assert refusal(committee.cores[3], m.TakePieces(committee.pieces(3, [1]), ())) == "custody.too_few"
+    request = m.GivePiece(committee.presence(3), committee.pad(3))
+    assert [refusal(committee.prove_members(at), request) for at in (0, 2)] == ["custody.no_piece"] * 2
+    committee.share_pads([0, 1, 2], [0, 1, 2])
+    said = committee.cores[3].handle(m.Handover(b"", (), ()))[0]
+    assert (said.code, "phat gatekeeper replace" in said.next) == ("custody.locked", True)
+
+    anew = committee.add_candidate((OPERATOR, committee.machines[3]))
+    assert committee.signer(anew) != committee.signer(3)
+    group = committee.master_key
+    committee.propose([0, 1, 2, anew], 2)
+    committee.begin_handover([0, 1])
+    steps = committee.run_handover(by=[0, 1, 2, anew])
+    assert all(step.has_share for step in steps)
+    shares = [share_of(committee, at) for at in (0, anew)]
+    assert {share.committee.group for share in shares if share is not None} == {group}
 
 
 def test_old_requests_and_replayed_answers_give_nothing() -> None:

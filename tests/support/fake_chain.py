@@ -5,6 +5,7 @@ Tries are py-trie's, so the proofs come from an implementation that is not ours.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 
 import rlp
@@ -70,6 +71,72 @@ def configuration(
     )
 
 
+Roots = dict[str, bytes]
+"""Of the storage of each contract, and under the empty name that of all accounts."""
+
+
+class ChainState:
+    """Tries over accounts and storage. Nodes of all blocks stay, so that a block costs what changed in it.
+
+    Args:
+        configuration: names the contracts.
+    """
+
+    def __init__(self, configuration: NetworkConfiguration) -> None:
+        self._contracts = dict(configuration.contracts)
+        self._tries = {name: HexaryTrie({}) for name in ("", *CONTRACT_NAMES)}
+        self._written: dict[str, dict[bytes, int]] = {name: {} for name in CONTRACT_NAMES}
+        self._proofs: dict[tuple[str, bytes, bytes], tuple[bytes, ...]] = {}
+        for name in CONTRACT_NAMES:
+            self._write_account(name)
+
+    def fork(self) -> ChainState:
+        """One that goes its own way from here; nodes are named by their hashes, so both use the same."""
+        other = copy.copy(self)
+        other._tries = {name: HexaryTrie(trie.db, trie.root_hash) for name, trie in self._tries.items()}
+        other._written = {name: dict(written) for name, written in self._written.items()}
+        return other
+
+    def update(self, storage: dict[str, dict[bytes, int]]) -> bytes:
+        """Writes what differs from the block before; the new state root, 32 bytes."""
+        for name, slots in storage.items():
+            written, trie = self._written[name], self._tries[name]
+            changed = {slot: value for slot, value in slots.items() if written.get(slot, 0) != value}
+            for slot, value in changed.items():
+                if value:
+                    trie[keccak256(slot)] = rlp.encode(rlp.sedes.big_endian_int.serialize(value))
+                else:
+                    del trie[keccak256(slot)]
+                written[slot] = value
+            if changed:
+                self._write_account(name)
+        return bytes(self._tries[""].root_hash)
+
+    def roots(self) -> Roots:
+        """Of all tries as they are."""
+        return {name: trie.root_hash for name, trie in self._tries.items()}
+
+    def prove_account(self, roots: Roots, name: str) -> tuple[bytes, ...]:
+        """Nodes to a contract's account."""
+        return self._prove("", roots[""], keccak256(self._contracts[name].address))
+
+    def prove_slot(self, roots: Roots, name: str, slot: bytes) -> tuple[bytes, ...]:
+        """Nodes to a slot of a contract, or to where it would be."""
+        return self._prove(name, roots[name], keccak256(slot))
+
+    def _write_account(self, name: str) -> None:
+        identity = self._contracts[name]
+        account = rlp.encode([b"\x01", b"", self._tries[name].root_hash, identity.code_hash])
+        self._tries[""][keccak256(identity.address)] = account
+
+    def _prove(self, name: str, root: bytes, path: bytes) -> tuple[bytes, ...]:
+        known = self._proofs.get((name, root, path))
+        if known is None:
+            nodes = HexaryTrie(self._tries[name].db, root).get_proof(path)
+            known = self._proofs[name, root, path] = tuple(rlp.encode(node) for node in nodes)
+        return known
+
+
 class FakeChain:
     """Blocks, an inbox and contract storage; every block is final at once."""
 
@@ -79,12 +146,23 @@ class FakeChain:
         self.gatekeepers: tuple[Digest, ...] = ()
         self.storage: dict[str, dict[bytes, int]] = {name: {} for name in CONTRACT_NAMES}
         self.headers: list[bytes] = []
-        self.roots: list[tuple[HexaryTrie, dict[str, HexaryTrie]]] = []
+        self.roots: list[Roots] = []
+        self._state = ChainState(self.configuration)
         self.pauses: list[tuple[int, int]] = []
         self.inbox = self.configuration.contract("Inbox").address
         self.inboxes: dict[ClusterId, list[Link]] = {CLUSTER: []}
         self.heads: dict[ClusterId, Digest] = {}
         self.mine()
+
+    def fork(self) -> FakeChain:
+        """A chain that has the same past and goes its own way from here."""
+        other = copy.copy(self)
+        other._state = self._state.fork()
+        other.storage = {name: dict(slots) for name, slots in self.storage.items()}
+        other.headers, other.roots, other.pauses = [*self.headers], [*self.roots], [*self.pauses]
+        other.inboxes = {cluster: [*links] for cluster, links in self.inboxes.items()}
+        other.heads = dict(self.heads)
+        return other
 
     @property
     def number(self) -> int:
@@ -156,16 +234,10 @@ class FakeChain:
 
     def mine(self) -> int:
         """A block over the present storage; returns its number."""
-        tries = {name: self._storage_trie(name) for name in CONTRACT_NAMES}
-        state = HexaryTrie({})
-        for name, storage in tries.items():
-            identity = self.configuration.contract(name)
-            account = rlp.encode([b"\x01", b"", storage.root_hash, identity.code_hash])
-            state[keccak256(identity.address)] = account
         number = len(self.headers)
         parent = keccak256(self.headers[-1]) if self.headers else bytes(32)
-        self.headers.append(make_header(parent, state.root_hash, number, self._time(number)))
-        self.roots.append((state, tries))
+        self.headers.append(make_header(parent, self._state.update(self.storage), number, self._time(number)))
+        self.roots.append(self._state.roots())
         return number
 
     def headers_message(self, first: int | None = None, last: int | None = None) -> m.Headers:
@@ -181,19 +253,13 @@ class FakeChain:
 
     def proof(self, *slots: tuple[str, bytes], number: int | None = None) -> m.ChainProof:
         """A proof of (contract, slot) pairs at a block, the newest by default."""
-        number = self.number if number is None else number
-        state, tries = self.roots[number]
+        roots = self.roots[self.number if number is None else number]
         accounts = []
         for name in dict.fromkeys(name for name, _ in slots):
-            identity = self.configuration.contract(name)
-            nodes = tuple(rlp.encode(node) for node in state.get_proof(keccak256(identity.address)))
-            proven = tuple(
-                m.SlotProof(slot, tuple(rlp.encode(node) for node in tries[name].get_proof(keccak256(slot))))
-                for contract, slot in slots
-                if contract == name
-            )
-            accounts.append(m.AccountProof(name, nodes, proven))
-        return m.ChainProof(number, tuple(accounts))
+            own = [slot for contract, slot in slots if contract == name]
+            proven = tuple(m.SlotProof(slot, self._state.prove_slot(roots, name, slot)) for slot in own)
+            accounts.append(m.AccountProof(name, self._state.prove_account(roots, name), proven))
+        return m.ChainProof(self.number if number is None else number, tuple(accounts))
 
     def inbox_proof(self, cluster: ClusterId = CLUSTER) -> m.ChainProof:
         """Head and count of the cluster's inbox."""
@@ -205,13 +271,6 @@ class FakeChain:
 
     def _head(self, cluster: ClusterId) -> Digest:
         return self.heads.get(cluster) or compute_genesis_head(CHAIN_ID, self.inbox, cluster)
-
-    def _storage_trie(self, name: str) -> HexaryTrie:
-        trie = HexaryTrie({})
-        for slot, value in self.storage[name].items():
-            if value:
-                trie[keccak256(slot)] = rlp.encode(rlp.sedes.big_endian_int.serialize(value))
-        return trie
 
 
 def link_data(link: Link) -> m.LinkData:

@@ -22,7 +22,7 @@ from coprocessor.protocol.candidates import Candidate, RankedCandidate, TieDraw,
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, PeerUnreachable
 from coprocessor.values.identities import Address, Digest, WorkerId, to_hex
 
-__all__ = ["ACTIONS", "act"]
+__all__ = ["ACTIONS", "act", "check_words"]
 
 ACTIONS = ("show", "candidates", "refresh", "replace", "revoke")
 
@@ -34,6 +34,45 @@ _REASONS = {
     "vendor": "its hardware vendor has t - 1 seats",
     "full": "all seats are taken",
 }
+
+
+def check_words(arguments: argparse.Namespace) -> None:
+    """Refuses words that no network could make sense of, before one is asked. Raises CallerMisuse."""
+    names, action = arguments.who, arguments.action
+    if action == "replace":
+        _check_list(names, arguments.threshold)
+    elif action == "revoke":
+        if len(names) != 1:
+            raise CallerMisuse(
+                "gatekeeper.whom", "one gatekeeper is revoked at a time", next="name its number, URL or signing key"
+            )
+    elif names:
+        raise CallerMisuse(
+            "gatekeeper.names",
+            f"{action} takes no names",
+            "a refresh keeps the list" if action == "refresh" else "",
+            "phat gatekeeper replace announces another committee, revoke ends one gatekeeper",
+        )
+
+
+def _check_list(urls: Sequence[str], threshold: int | None) -> None:
+    if not urls:
+        raise CallerMisuse(
+            "gatekeeper.no_list", "the next committee is empty", next="name the URLs of all its members' hosts"
+        )
+    if len(set(urls)) != len(urls) or not all(url.startswith(("http://", "https://")) for url in urls):
+        raise CallerMisuse(
+            "gatekeeper.no_list",
+            "the next committee is a list of different URLs, those of its members' hosts",
+            next="write each as http://HOST:PORT; phat gatekeeper show has the present ones",
+        )
+    if threshold is not None and not 1 <= threshold <= (len(urls) + 1) // 2:
+        raise CallerMisuse(
+            "gatekeeper.threshold",
+            f"{threshold} of {len(urls)} gatekeepers cannot be a committee",
+            "a committee has at least 2 t - 1 members, so that t are left when t - 1 fail (PROTOCOL 9.2)",
+            f"choose --threshold from 1 to {(len(urls) + 1) // 2}, or name more hosts",
+        )
 
 
 async def act(net: AsyncNetwork, arguments: argparse.Namespace, screen: Screen) -> int:
@@ -54,15 +93,10 @@ async def _announce(net: AsyncNetwork, gatekeeping: Contract, arguments: argpars
     peers = PeerClient()
     try:
         if arguments.action == "refresh":
-            _no_names(arguments)
             key = await _key(net, gatekeeping, arguments.key, "PROPOSER")
             await announce_refresh(net.session.sender(key), gatekeeping)
             screen.say("a refresh is announced; the gatekeepers begin it by themselves")
             return
-        if not arguments.who:
-            raise CallerMisuse(
-                "gatekeeper.no_list", "the next committee is empty", next="name the URLs of all its members' hosts"
-            )
         threshold = arguments.threshold or await gatekeeping.read("threshold")
         key = await _key(net, gatekeeping, arguments.key, "PROPOSER")
         await announce_committee(peers, net.session.sender(key), gatekeeping, arguments.who, threshold)
@@ -72,8 +106,6 @@ async def _announce(net: AsyncNetwork, gatekeeping: Contract, arguments: argpars
 
 
 async def _revoke(net: AsyncNetwork, gatekeeping: Contract, arguments: argparse.Namespace, screen: Screen) -> None:
-    if len(arguments.who) != 1:
-        raise CallerMisuse("gatekeeper.whom", "one gatekeeper is revoked at a time", next="name its URL or signing key")
     member = _find(await read_present(gatekeeping), arguments.who[0])
     key = await _key(net, gatekeeping, arguments.key, "GUARDIAN")
     await net.session.sender(key).send(gatekeeping.address, gatekeeping.encode("revoke", member.signer))
@@ -89,13 +121,6 @@ def _find(members: Sequence[ListedMember], name: str) -> ListedMember:
         f"{name} is no present gatekeeper",
         next="phat gatekeeper show lists their numbers, URLs and signing keys",
     )
-
-
-def _no_names(arguments: argparse.Namespace) -> None:
-    if arguments.who:
-        raise CallerMisuse(
-            "gatekeeper.names", "a refresh keeps the list", next="phat gatekeeper replace announces another one"
-        )
 
 
 async def _key(net: AsyncNetwork, gatekeeping: Contract, given: str | None, role: str) -> PrivateKey:

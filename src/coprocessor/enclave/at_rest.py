@@ -5,8 +5,9 @@ Rules enforced:
 2. a piece goes to, and is asked for by, an enclave that shows fresh evidence over the member's signing key and a key
    that its memory alone holds; the latter is made anew for each start and each period, so that recorded messages stay
    closed when disks and platform keys leak later; evidence over the sealing key, which lies on disks, does not serve;
-3. a piece is given back only to who is a member at a block that is no older than its evidence, on this enclave's own
-   finalised chain; before the chain names members, to those of the genesis that this enclave signed;
+3. a piece is given back only to who is a member, and not revoked, at a block that is no older than its evidence and
+   among the last 32 of this enclave's own finalised chain; before the chain names members, to those of the genesis
+   that this enclave signed; pieces of a new pad go to no member whose revocation is proven;
 4. a share whose pad has not come back serves nobody, and its gatekeeper says nothing in ceremonies.
 """
 
@@ -43,10 +44,13 @@ from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRe
 from coprocessor.values.identities import Address, Digest, NetworkId, checked_digest
 from coprocessor.values.network import NetworkConfiguration
 
-__all__ = ["MAX_PRESENCE_AGE", "SharesAtRest"]
+__all__ = ["MAX_PRESENCE_AGE", "PROOF_WINDOW", "SharesAtRest"]
 
 MAX_PRESENCE_AGE: Final = 256
 """Blocks between the block that an enclave's evidence names and the newest one at which it still counts."""
+
+PROOF_WINDOW: Final = 32
+"""Blocks behind the newest one at which a proof of the members still serves: headers and proofs come one by one."""
 
 Judge = Callable[[m.Admit], object]
 
@@ -96,7 +100,8 @@ class SharesAtRest:
                 "custody.locked",
                 "this gatekeeper's share waits for its pad",
                 "it was restarted; the pad comes back from the others' memories, or from the custodians (PROTOCOL 9.5)",
-                "ask the other gatekeepers meanwhile",
+                "ask the other gatekeepers meanwhile; where no custodian is left either, the others hand the key over "
+                "without it (phat gatekeeper replace), and it begins anew in an empty folder",
             )
 
     def seal(self, share: SealedShare) -> bytes:
@@ -174,6 +179,8 @@ class SharesAtRest:
                 signer, memory_key = self._shown(presence)
             except CoprocessorError:
                 continue  # one that shows nothing good must not keep pieces from the others
+            if self._is_known_revoked(signer):
+                continue
             present[signer] = memory_key
             self._pads.note(signer, memory_key)
         offers = self._pads.offers(present, keys)
@@ -290,12 +297,17 @@ class SharesAtRest:
         signers = {Address(self._fresh(slot, fresh).to_bytes(32, "big")[12:]) for slot in slots}
         return {signer for signer in signers if not self._fresh(layout.gatekeeping_revoked(signer), fresh)}
 
+    def _is_known_revoked(self, signer: Address) -> bool:
+        slot = layout.gatekeeping_revoked(signer)
+        return self._view.has("Gatekeeping", slot) and bool(self._view.value("Gatekeeping", slot))
+
     def _fresh(self, slot: bytes, number: int) -> int:
         proven = self._view.slot("Gatekeeping", slot)
-        if proven.block_number < number:
+        if proven.block_number < max(number, self._view.head.number - PROOF_WINDOW if number else 0):
             raise EvidenceRefused(
                 "custody.stale_proof",
-                f"the members were proven at block {proven.block_number}, the evidence is of block {number}",
+                f"the members were proven at block {proven.block_number}, the evidence is of block {number}, the chain "
+                f"at {self._view.head.number}",
                 next="prove them under a newer block",
             )
         return proven.value

@@ -3,8 +3,9 @@
 Rules enforced:
 1. the ceremony is that of the present committee: its session follows from network, committee and opening block, all
    proven; its messages replay to the proven head and count (PROTOCOL 9.3);
-2. all that this member says in it follows from its attested signing key and the session, so nothing has to be kept: a
-   restarted enclave computes its share again from the transcript;
+2. all that this member says in it follows from its share of that committee's master key and the session, so nothing
+   more has to be kept: a restarted enclave computes its share again from the transcript, once the pad of its master
+   share has come back, and disks tell no more of this key than of the other (PROTOCOL 9.5);
 3. the outcome counts once the chain has recorded it: what this enclave computed, or nothing;
 4. it signs heights alone, each with the key that serves it by the proven record, and only once the block at that height
    is final on its own chain: nobody learns a value before, and there is one.
@@ -44,6 +45,7 @@ class BeaconDuty:
         insecure: the network allows simulated hardware.
         view: this enclave's own finalised chain.
         keys: the enclave's own; its signing key is a member's.
+        master_share: this member's share of the master key in a committee, by its number; None where it has none.
         sign: signs the record of an outcome for ``Beacon``.
     """
 
@@ -53,8 +55,10 @@ class BeaconDuty:
         insecure: bool,
         view: ChainView,
         keys: EnclaveKeys,
+        master_share: Callable[[int], KeyShare | None],
         sign: Callable[[BeaconKeyRecord], bytes],
     ) -> None:
+        self._master_share = master_share
         self._network = network
         self._insecure = insecure
         self._view = view
@@ -68,7 +72,7 @@ class BeaconDuty:
 
         Raises:
             EvidenceRefused: not this committee's ceremony, proofs of different blocks, or messages that do not replay.
-            CallerMisuse: this gatekeeper is no member.
+            CallerMisuse: ``beacon.no_member``, ``beacon.no_master_share``.
         """
         entries = tuple(Entry(one.member, one.kind, one.block_number, one.data) for one in message.entries)
         session, committee, slots = self._proven_session()
@@ -182,8 +186,16 @@ class BeaconDuty:
         signers: tuple[Address, ...] = tuple(view.address("Gatekeeping", at) for at in places)
         if self._keys.signing.address not in signers:
             raise CallerMisuse("beacon.no_member", "this gatekeeper is no member of the present committee")
+        share = self._master_share(number.value)
+        if share is None:
+            raise CallerMisuse(
+                "beacon.no_master_share",
+                f"this gatekeeper holds no share of committee {number.value}'s master key",
+                "all that it says in the ceremony follows from that share",
+                "it takes part once it has its share; the others go on without it",
+            )
         info = Label.BEACON_CEREMONY.context(self._network, session, insecure=self._insecure)
-        entropy = hkdf_derive(self._keys.signing.secret, info, 32)  # rule 2
+        entropy = hkdf_derive(share.secret.to_bytes(), info, 32)  # rule 2
         secret = CeremonySecret(threshold.value, signers, entropy)
         return KeyCeremony(self._network, self._insecure, self._keys, secret)
 

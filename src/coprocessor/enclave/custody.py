@@ -118,6 +118,10 @@ class KeyCustody:
             )
         return self._releases
 
+    def share_of(self, committee: int) -> KeyShare | None:
+        """The share of this committee's key, where it is the one that this enclave holds."""
+        return self.share if committee == self._committee else None
+
     # ---- revocation
 
     def check_standing(self) -> None:

@@ -258,7 +258,9 @@ class _Gatekeeper:
         if network is None:
             raise CallerMisuse("gatekeeper.no_network", "there is no network before genesis")
         if self._duty is None:
-            self._duty = BeaconDuty(network, self._insecure, self.view, self.keys, self._sign_for_beacon)
+            self._duty = BeaconDuty(
+                network, self._insecure, self.view, self.keys, self.custody.share_of, self._sign_for_beacon
+            )
         return self._duty
 
     def _sign_for_beacon(self, record: BeaconKeyRecord) -> bytes:

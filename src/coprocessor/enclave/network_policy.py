@@ -8,7 +8,10 @@ Rules enforced (PROTOCOL 1.4, 8.2):
 4. measurements of the genesis have version 1 and count at once; others as announced, once the announcement has been
    final for the delay, which outside development is 7 days whatever the chain says;
 5. what has a lower version than the least gets no admission and no keys (attack 23);
-6. evaluation number: the greater of the genesis' and the chain's least; collateral: pinned while pins hold.
+6. evaluation number: the greater of the genesis' and the chain's least; collateral: pinned while pins hold;
+7. a present gatekeeper that shows a key of its memory is judged by the genesis' floor, and by announced measurements:
+   what was said since ends no seat, so it must not end what a seat needs after a restart. Revocation does, one by one
+   and never below t.
 """
 
 from __future__ import annotations
@@ -114,41 +117,46 @@ class NetworkPolicy:
             MalformedInput, EvidenceRefused: as ``attestation.policy.admit``; ``policy.distrusted``, ``policy.paused``,
                 ``policy.announced``, ``policy.version``, ``policy.stale_proof``, ``proof.missing``.
         """
-        verdict = self.judge_member(evidence, report_data)
+        now = self._view.head.timestamp
+        verdict = verify_evidence(evidence, now)
+        floor = self._floor_for(verdict)
+        chain = self._read(layout.registry_policy("minimum_evaluation"))
+        least = compute_least_evaluation(floor.minimum_evaluation, chain)
+        evaluate(verdict, replace(floor, minimum_evaluation=least), report_data, now)
+        version = self._counting_version(verdict)
+        self._check_least(version)
+        self._check_collateral(evidence)
+        self._check_trust(verdict)
         self._check_pause(verdict, operator, signer)
         return verdict
 
     def judge_member(self, evidence: Evidence, report_data: bytes) -> Verdict:
-        """The verdict of evidence by which a gatekeeper shows a key of its memory: no pause stops it (PROTOCOL 9.5).
+        """The verdict of evidence by which a gatekeeper shows a key of its memory (PROTOCOL 9.5, rule 7). The caller
+        MUST see to it that only present members, none revoked, get anything for it.
 
         Raises:
-            MalformedInput, EvidenceRefused: as ``judge``, but for ``policy.paused``.
+            MalformedInput, EvidenceRefused: as ``attestation.policy.admit``; ``policy.announced``,
+                ``policy.stale_proof``, ``proof.missing``.
         """
         now = self._view.head.timestamp
         verdict = verify_evidence(evidence, now)
-        evaluate(verdict, self._policy_for(verdict), report_data, now)
-        self._check_version(verdict)
-        self._check_collateral(evidence)
-        self._check_trust(verdict)
+        evaluate(verdict, self._floor_for(verdict), report_data, now)
+        self._counting_version(verdict)
         return verdict
 
-    def _policy_for(self, verdict: Verdict) -> AttestationPolicy:
-        """The floor, with the chain's evaluation number, and this measurement if it was announced (rules 4, 6)."""
+    def _floor_for(self, verdict: Verdict) -> AttestationPolicy:
+        """The floor, with this measurement if it was announced (rule 4)."""
         floor = AttestationPolicy.of_network(self._configuration)
-        chain = self._read(layout.registry_policy("minimum_evaluation"))
-        least = compute_least_evaluation(floor.minimum_evaluation, chain)
-        known = floor.measurements
-        if self._version_of(verdict) != (0, 0):
-            known |= {verdict.measurement_digest}
-        return replace(floor, minimum_evaluation=least, measurements=known)
+        if verdict.measurement_digest in floor.measurements or self._version_of(verdict) == (0, 0):
+            return floor
+        return replace(floor, measurements=floor.measurements | {verdict.measurement_digest})
 
     def _version_of(self, verdict: Verdict) -> tuple[int, int]:
         now = self._view.head.timestamp
         return find_version(self._configuration, verdict.measurement_digest, self._read, now)
 
-    def _check_version(self, verdict: Verdict) -> None:
+    def _counting_version(self, verdict: Verdict) -> int:
         version, counts_from = self._version_of(verdict)
-        least = self._read(layout.registry_policy("minimum_version"))
         if version == 0:
             raise EvidenceRefused(
                 "policy.announced",
@@ -156,6 +164,10 @@ class NetworkPolicy:
                 "an announced measurement waits, so that everybody can look at the release first (PROTOCOL 1.4)",
                 f"attest again after {counts_from}, or run a release that counts already (phat policy)",
             )
+        return version
+
+    def _check_least(self, version: int) -> None:
+        least = self._read(layout.registry_policy("minimum_version"))
         if not is_version_taken(version, least):
             raise EvidenceRefused(
                 "policy.version",

@@ -95,7 +95,7 @@ class GatekeeperHost:
         self._options = options
         self._command = enclave or gatekeeper_enclave(options.platform_folder(), options.allow_simulated)
         self._file = CeremonyFile(options.data / "gatekeeper.json", options.disk)
-        self._progress = Progress("gatekeeper")
+        self._progress = Progress("gatekeeper", cause="custody")
         self._trying = Trying(self._progress, min(options.poll_seconds, 0.25))
         self._genesis = asyncio.Lock()
         self._network, _ = options.parsed()

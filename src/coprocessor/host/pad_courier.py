@@ -286,8 +286,9 @@ def _waiting(kind: str, record: PadRecord, have: int, codes: Sequence[str]) -> P
         )
     how = {
         "keys": "let the offline custodians open it (phat custodian)",
-        "none": "the network has no custodian: this share is lost. While t others hold theirs, hand the key over; "
-        "otherwise what is sealed under it stays closed for ever",
+        "none": "the network has no custodian: this share is lost. While t others hold theirs, the proposer hands the "
+        "key over without it (phat gatekeeper replace), and this one begins anew in an empty folder; otherwise what is "
+        "sealed under the key stays closed for ever",
     }
     return PeerUnreachable(
         "custody.lost",

@@ -19,10 +19,12 @@ class Progress:
     Args:
         role: of the host, for the log.
         step: what it is at, for example ``admission`` or ``running``.
+        cause: the part whose failure explains the others'.
     """
 
     role: str
     step: str = "starting"
+    cause: str = ""
     _waiting: dict[str, CoprocessorError] = field(default_factory=dict)
 
     def enter(self, step: str) -> None:
@@ -48,10 +50,9 @@ class Progress:
         self._waiting.clear()
 
     def waiting(self) -> dict[str, str] | None:
-        """The failure that matters most (that of the first part that failed), or None."""
-        for part, error in self._waiting.items():
-            return {"part": part, **error.to_dict()}
-        return None
+        """The failure that matters most (that of the cause, or of the first part that failed), or None."""
+        part = self.cause if self.cause in self._waiting else next(iter(self._waiting), None)
+        return None if part is None else {"part": part, **self._waiting[part].to_dict()}
 
     def state(self) -> str:
         """``running``, the step, or ``waiting: <code> <what>``."""

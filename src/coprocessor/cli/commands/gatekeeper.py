@@ -13,7 +13,7 @@ import logging
 from pathlib import Path
 
 from coprocessor.chain.keyfile import load_key_file
-from coprocessor.cli.committee import ACTIONS, act
+from coprocessor.cli.committee import ACTIONS, act, check_words
 from coprocessor.cli.options import (
     DEFAULT_NETWORK,
     add_author,
@@ -61,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     """Serves until a signal, or does what is asked for."""
     if arguments.action != "run":
+        check_words(arguments)
         return run_on_network(arguments, lambda net: act(net, arguments, screen))
     if arguments.operator is None:
         raise CallerMisuse(
