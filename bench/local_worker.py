@@ -23,7 +23,8 @@ from coprocessor.chain.rpc import RpcClient
 from coprocessor.chain.sender import TransactionSender
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.enclave import messages as m
-from coprocessor.enclave.worker import WorkerCore, WorkerSurroundings
+from coprocessor.enclave.surroundings import WorkerSurroundings
+from coprocessor.enclave.worker import WorkerCore
 from coprocessor.host import slots
 from coprocessor.host.courier import Courier
 from coprocessor.host.enclave_process import EnclaveProcess, EnclaveRefused
@@ -41,8 +42,8 @@ from coprocessor.sandbox.engine import Engine
 from coprocessor.sandbox.executor import Executor
 from coprocessor.sandbox.executor_messages import EXECUTOR_REPLIES, EXECUTOR_REQUESTS
 from coprocessor.sandbox.native_stack import run_on_guest_stack
-from coprocessor.sandbox.python_guest import guest_digest, load_guest_wasm
-from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
+from coprocessor.sandbox.python_guest import load_guest_wasm
+from coprocessor.sandbox.runtime import Runtime, release_runtimes
 from coprocessor.values.identities import Address
 
 __all__ = ["LocalWorker", "local_worker"]
@@ -73,9 +74,9 @@ class _Port:
         with self._spans.span(CORE_CHANNEL):
             return EXECUTOR_REPLIES.decode(self._reply)
 
-    def restart(self) -> None:
-        """A new, empty executor."""
-        self._executor = Executor(Engine())
+    def restart(self, runtime: Runtime) -> None:
+        """A new, empty executor of this runtime."""
+        self._executor = Executor(Engine(), rules=runtime.rules)
 
 
 class _Enclave:
@@ -89,9 +90,8 @@ class _Enclave:
             WorkerSurroundings(
                 entropy=os.urandom,
                 executor=_Port(spans),
-                guest_wasm=lambda language: load_guest_wasm(),
-                guest_digest=lambda language: guest_digest(),
-                runtime=compute_runtime_id(engine_version(), (guest_digest(),)),
+                guest_wasm=lambda digest: load_guest_wasm(),
+                runtimes=release_runtimes(),
                 seal_key=self._attester.seal_key(b"code-cache"),
                 platform=verdict.platform_id,
                 simulated=True,
@@ -151,7 +151,7 @@ class LocalWorker:
         enclave = cast(EnclaveProcess, self._local)
         self._settler = Settler(self._around, enclave, self._links, self._enrolment.worker, signer)
         self._courier = Courier(self._around, self._local, self._links, self._enrolment.worker)
-        await self._local.request(m.PrepareGuest("python", b""), m.Ready)
+        await self._local.request(m.PrepareGuest("python", release_runtimes().first.id, b""), m.Ready)
 
     async def follow(self) -> int:
         """Looks at the chain and executes what is new; links executed."""

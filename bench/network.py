@@ -21,8 +21,8 @@ from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.sandbox.native_stack import run_on_guest_stack
 from coprocessor.sandbox.python_guest import guest_digest
-from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
-from coprocessor.sandbox.sealed_cache import CacheKind, SealedCache
+from coprocessor.sandbox.runtime import release_runtimes
+from coprocessor.sandbox.sealed_cache import CacheKind, SealedCache, cache_name
 
 __all__ = ["ROOT", "TOKENS", "BenchNetwork", "Token", "authors", "prepare_machine", "running_network"]
 
@@ -109,12 +109,12 @@ def prepare_machine(data: Path) -> None:
     native code as that machine's enclave seals it. It spares a worker the seconds of compiling, which ``cold_start``
     measures."""
     attester = open_attester(data / "platform", simulated=True)
-    runtime = compute_runtime_id(engine_version(), (guest_digest(),))
+    runtime = release_runtimes().first.id
     cache = SealedCache(attester.seal_key(b"code-cache"), runtime)
     compiled = run_on_guest_stack(lambda: cached_guest().serialize())
     sealed = cache.seal(CacheKind.COMPILED, guest_digest(), compiled, secrets.token_bytes(32))
     (data / "cache").mkdir(parents=True)
-    (data / "cache" / "guest-python").write_bytes(sealed)
+    (data / "cache" / cache_name("python", runtime)).write_bytes(sealed)
 
 
 @contextmanager

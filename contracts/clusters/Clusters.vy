@@ -5,17 +5,21 @@
 @title Clusters: who executes together, and how many must agree
 @license Apache-2.0
 @notice A cluster's owner sets its terms once and admits members to a closed one; owner and guardian may remove members and
-    raise the epoch of its keys. Nobody can change the quorum, the runtime or the history. Each change is a system link
-    of the cluster's inbox, so members and keys change at one place of the history (PROTOCOL 8.3).
+    raise the epoch of its keys. Nobody can change the quorum or the history. Each change is a system link of the
+    cluster's inbox, so members and keys change at one place of the history (PROTOCOL 8.3).
+    The runtime changes with an epoch alone: the owner announces the next one, and the first epoch that begins after
+    the delay has it (PROTOCOL 12).
     Epochs are closed by the members together: a quorum signs that nothing is left under older keys, and in which
     checkpoint the state is, which operators outside the cluster hold (PROTOCOL 8.4). Whoever is removed gets no later
     keys: `contain` removes and raises in one transaction, and where that is due anybody may send it.
-@dev Enclaves prove `clusters`, `members`, `epochs` and `boundaries` by storage proofs: one slot per field, nothing packed.
+@dev Enclaves prove `clusters`, `members`, `epochs`, `boundaries` and `next_runtimes` by storage proofs: one slot per
+    field, nothing packed.
     Reverts: "clusters: quorum", "clusters: dispute window", "clusters: cluster", "clusters: owner", "clusters: operator",
     "clusters: role", "clusters: revoked", "clusters: expired", "clusters: approval", "clusters: in a cluster",
     "clusters: full", "clusters: not a member", "clusters: remover", "clusters: raiser", "clusters: epochs",
     "clusters: network", "clusters: epoch", "clusters: not final", "clusters: state", "clusters: head",
-    "clusters: holder", "clusters: holder inside", "clusters: holder twice", "clusters: holders"; and in `check_signatures`
+    "clusters: holder", "clusters: holder inside", "clusters: holder twice", "clusters: holders",
+    "clusters: delay", "clusters: runtime", "clusters: not announced"; and in `check_signatures`
     "clusters: signature", "clusters: order", "clusters: signer", "clusters: member", "clusters: revoked",
     "clusters: expired", "clusters: operator twice", "clusters: platform twice".
 """
@@ -39,6 +43,7 @@ MAX_SIGNATURES: constant(uint256) = 16
 MAX_MEMBERS: constant(uint256) = 64
 MAX_DISPUTE_WINDOW: constant(uint256) = 2**32  # blocks
 MAX_OPEN_EPOCHS: constant(uint256) = 16
+MAX_RUNTIME_DELAY: constant(uint256) = 365 * 86400  # seconds
 BOUNDARY_TYPE: constant(bytes32) = keccak256(
     "Boundary(bytes32 network,bytes32 cluster,uint64 epoch,uint64 count,bytes32 inbox_head,bytes32 root,bytes32 checkpoint)"
 )
@@ -67,6 +72,12 @@ struct Ended:
     inbox_head: bytes32
     root: bytes32
     checkpoint: bytes32
+
+# @notice The runtime that is announced for a cluster's next epochs, from `ready` on, in seconds since 1970; all zero where
+#     none is.
+struct NextRuntime:
+    runtime: bytes32
+    ready: uint256
 
 # A worker's relation to a cluster that it has not joined.
 flag Approval:
@@ -104,6 +115,20 @@ event EpochRaised:
     link: uint256
     sender: address
 
+event RuntimeAnnounced:
+    cluster: indexed(bytes32)
+    runtime: bytes32
+    ready: uint256
+
+event RuntimeWithdrawn:
+    cluster: indexed(bytes32)
+    runtime: bytes32
+
+event RuntimeSwitched:
+    cluster: indexed(bytes32)
+    epoch: indexed(uint256)
+    runtime: bytes32
+
 event EpochsClosed:
     cluster: indexed(bytes32)
     epoch: indexed(uint256)
@@ -119,6 +144,7 @@ SETTLEMENT: public(immutable(address))
 GATEKEEPING: public(immutable(address))
 GUARDIAN: public(immutable(address))
 HOLDERS: public(immutable(uint256))  # r: operators outside a cluster that hold its checkpoint before epochs close
+DELAY: public(immutable(uint256))  # seconds between the announcement of a runtime and its effect, at least
 
 # @notice The clusters, by id.
 clusters: public(HashMap[bytes32, IClusters.Cluster])
@@ -137,11 +163,19 @@ approvals: HashMap[bytes32, HashMap[bytes32, Approval]]
 seats: public(HashMap[bytes32, HashMap[address, uint256]])
 # @notice By cluster: a member was removed since the present epoch began, and still has its keys.
 is_exposed: public(HashMap[bytes32, bool])
+# @notice By cluster: the runtime that is announced.
+next_runtimes: public(HashMap[bytes32, NextRuntime])
 
 
 @deploy
 def __init__(
-    registry: address, inbox: address, settlement: address, gatekeeping: address, guardian: address, holders: uint256
+    registry: address,
+    inbox: address,
+    settlement: address,
+    gatekeeping: address,
+    guardian: address,
+    holders: uint256,
+    delay: uint256,
 ):
     """
     @param registry Whose workers may join.
@@ -150,7 +184,10 @@ def __init__(
     @param gatekeeping Names the network.
     @param guardian Who may remove members and raise the epoch of any cluster.
     @param holders r: operators outside a cluster that must hold a checkpoint, 1 to 16 (PROTOCOL 8.4).
+    @param delay Seconds between the announcement of a runtime and its effect, at least; 7 days outside development
+        (PROTOCOL 1.4).
     """
+    assert delay > 0 and delay <= MAX_RUNTIME_DELAY, "clusters: delay"
     assert holders >= 1 and holders <= MAX_SIGNATURES, "clusters: holders"
     REGISTRY = registry
     INBOX = inbox
@@ -158,6 +195,7 @@ def __init__(
     GATEKEEPING = gatekeeping
     GUARDIAN = guardian
     HOLDERS = holders
+    DELAY = delay
 
 
 @external
@@ -202,13 +240,48 @@ def create(quorum: uint256, fast_quorum: uint256, dispute_window: uint256, open:
 @external
 def raise_epoch(cluster: bytes32) -> uint256:
     """
-    @notice Gives a cluster new keys from the next link on. Members that were removed before never get them.
+    @notice Gives a cluster new keys from the next link on. Members that were removed before never get them. A runtime
+        whose announced delay is over is taken with them, here and in `contain`.
     @param cluster The cluster; sent by its owner or the guardian.
     @return The new epoch.
     """
     assert self.clusters[cluster].epoch != 0, "clusters: cluster"
     assert msg.sender == self.clusters[cluster].owner or msg.sender == GUARDIAN, "clusters: raiser"
     return self._raise(cluster)
+
+
+@external
+def announce_runtime(cluster: bytes32, runtime: bytes32, delay: uint256) -> uint256:
+    """
+    @notice Says that the first epoch that begins after the delay has another runtime, so that members install in time a
+        release which carries it. Another announcement takes the place of one that waits, and waits itself.
+    @param cluster A cluster of the sender.
+    @param runtime Identifies the engine, its flags, guest and snapshot recipe; not the present one.
+    @param delay Seconds, from `DELAY` to a year.
+    @return From when on the runtime is taken, in seconds since 1970.
+    """
+    assert self.clusters[cluster].epoch != 0, "clusters: cluster"
+    assert msg.sender == self.clusters[cluster].owner, "clusters: owner"
+    assert runtime != empty(bytes32) and runtime != self.clusters[cluster].runtime, "clusters: runtime"
+    assert delay >= DELAY and delay <= MAX_RUNTIME_DELAY, "clusters: delay"
+    ready: uint256 = block.timestamp + delay
+    self.next_runtimes[cluster] = NextRuntime(runtime=runtime, ready=ready)
+    log RuntimeAnnounced(cluster=cluster, runtime=runtime, ready=ready)
+    return ready
+
+
+@external
+def withdraw_runtime(cluster: bytes32):
+    """
+    @notice Takes an announcement back, as long as no epoch has begun with its runtime.
+    @param cluster A cluster of the sender.
+    """
+    assert self.clusters[cluster].epoch != 0, "clusters: cluster"
+    assert msg.sender == self.clusters[cluster].owner, "clusters: owner"
+    runtime: bytes32 = self.next_runtimes[cluster].runtime
+    assert runtime != empty(bytes32), "clusters: not announced"
+    self.next_runtimes[cluster] = empty(NextRuntime)
+    log RuntimeWithdrawn(cluster=cluster, runtime=runtime)
 
 
 @external
@@ -387,8 +460,20 @@ def _raise(cluster: bytes32) -> uint256:
     assert epoch - self.clusters[cluster].first_open < MAX_OPEN_EPOCHS, "clusters: epochs"
     self.clusters[cluster].epoch = epoch
     self.is_exposed[cluster] = False
+    self._switch(cluster, epoch)
     self._begin(cluster, epoch)
     return epoch
+
+
+@internal
+def _switch(cluster: bytes32, epoch: uint256):
+    # PROTOCOL 12: an announced runtime is taken at the link of an epoch, never inside one.
+    announced: NextRuntime = self.next_runtimes[cluster]
+    if announced.runtime == empty(bytes32) or block.timestamp < announced.ready:
+        return
+    self.clusters[cluster].runtime = announced.runtime
+    self.next_runtimes[cluster] = empty(NextRuntime)
+    log RuntimeSwitched(cluster=cluster, epoch=epoch, runtime=announced.runtime)
 
 
 @internal

@@ -31,7 +31,6 @@ KIND_SUBMIT: constant(uint8) = 1
 KIND_BATCH: constant(uint8) = 2
 KIND_REQUEST: constant(uint8) = 3
 KIND_EPOCH: constant(uint8) = 16
-KIND_RUNTIME: constant(uint8) = 17
 KIND_SKIP: constant(uint8) = 18
 KIND_ACTION_RESULT: constant(uint8) = 19
 KIND_MEMBER: constant(uint8) = 20
@@ -90,7 +89,7 @@ stored_requests: HashMap[bytes32, StoredRequest]
 def __init__(fees: address, clusters: address, programs: address, settlement: address):
     """
     @param fees Where fee limits are reserved.
-    @param clusters Appends epochs, runtime switches and member changes.
+    @param clusters Appends epochs and member changes.
     @param programs Appends instantiations and upgrades.
     @param settlement Appends skips and action results.
     """
@@ -220,12 +219,12 @@ def append_system(cluster: bytes32, kind: uint8, payload: Bytes[MAX_SYSTEM]) -> 
     """
     @notice Appends a system link. A cluster's first link is its first epoch.
     @param cluster The cluster.
-    @param kind Epoch, runtime switch or member change from Clusters; instantiation or upgrade from Programs; skip or
+    @param kind Epoch or member change from Clusters; instantiation or upgrade from Programs; skip or
         action result from Settlement.
     @param payload What changed, ABI-encoded.
     @return Index of the link.
     """
-    if kind == KIND_EPOCH or kind == KIND_RUNTIME or kind == KIND_MEMBER:
+    if kind == KIND_EPOCH or kind == KIND_MEMBER:
         assert msg.sender == CLUSTERS, "inbox: system kind"
     elif kind == KIND_INSTANTIATE or kind == KIND_UPGRADE:
         assert msg.sender == PROGRAMS, "inbox: system kind"

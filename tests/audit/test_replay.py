@@ -24,17 +24,26 @@ from coprocessor.audit.policy_history import PolicyHistory
 from coprocessor.audit.records import FALSE, NOTHING, Event, Record
 from coprocessor.audit.replay import JUDGES, PASSED_OVER, SUBJECTS, Replay, check_complete
 from coprocessor.chain.artifacts import load_artifact
+from coprocessor.codec import abi
 from coprocessor.enclave import gatekeeper, handover, network_policy
 from coprocessor.protocol.genesis import compute_configuration_hash
 from coprocessor.protocol.terms import LEAST_DELAY
 from coprocessor.protocol.upgrade_policy import UpgradePolicy
 from coprocessor.values.errors import EvidenceRefused
-from coprocessor.values.identities import Digest, WorkerId
+from coprocessor.values.identities import Digest, RuntimeId, WorkerId
 from coprocessor.values.network import CONTRACT_NAMES, Custodian
-from tests.audit.world import World, audit, begin, replay
+from tests.audit.world import RUNTIME, World, audit, begin, replay
 from tests.support.fake_chain import configuration, key
 
 Change = Callable[[Event], Event]
+
+
+NEXT = RuntimeId(Digest(b"\x12" * 32))
+
+
+def epoch_payload(epoch: int, runtime: bytes, quorum: int = 2) -> bytes:
+    """What the link of an epoch carries."""
+    return abi.encode(["uint256", "bytes32", "uint256", "uint256"], [epoch, runtime, quorum, quorum])
 
 
 def make() -> World:
@@ -55,9 +64,12 @@ def make() -> World:
     world.make_beacon()
     world.refresh()
     world.admit(3)
-    world.raise_epoch(cluster)
+    world.announce_runtime(cluster, NEXT)
+    world.raise_epoch(cluster, NEXT)
     world.link(cluster)
     world.settle(cluster, len(world.heads[cluster]), [one, two])
+    world.announce_runtime(cluster, RUNTIME)
+    world.place("Clusters.RuntimeWithdrawn", None, None, cluster=cluster, runtime=RUNTIME)
     world.close(cluster, [one, two], three.operator)
     world.remove(cluster, two)
     world.revoke(two)
@@ -215,6 +227,29 @@ FALSEHOODS: dict[str, tuple[str, Change | None, int, str, str]] = {
     "a hidden link": ("Inbox.Link", None, 3, "audit.inbox", "inbox links"),
     "a hidden epoch": ("Clusters.EpochRaised", None, 0, "audit.input_key", "input keys"),
     "an epoch elsewhere": ("Clusters.EpochRaised", say(link=3), 1, "audit.epoch", "epochs"),
+    "an epoch with another runtime": (
+        "Inbox.Link",
+        say(payload=epoch_payload(2, OTHER)),
+        6,
+        "audit.runtime",
+        "inbox links",
+    ),
+    "an epoch with another quorum": (
+        "Inbox.Link",
+        say(payload=epoch_payload(2, NEXT, quorum=1)),
+        6,
+        "audit.epoch",
+        "inbox links",
+    ),
+    "an epoch's link that is none": ("Inbox.Link", say(payload=b"epoch"), 6, "audit.epoch", "inbox links"),
+    "a runtime without delay": ("Clusters.RuntimeAnnounced", say(ready=0), 0, "audit.runtime", "runtimes"),
+    "a runtime before its time": ("Clusters.RuntimeAnnounced", say(ready=2**40), 0, "audit.runtime", "runtimes"),
+    "a runtime that nobody announced": ("Clusters.RuntimeAnnounced", None, 0, "audit.runtime", "runtimes"),
+    "another runtime than announced": ("Clusters.RuntimeSwitched", say(runtime=OTHER), 0, "audit.runtime", "runtimes"),
+    "a runtime for another epoch": ("Clusters.RuntimeSwitched", say(epoch=1), 0, "audit.runtime", "runtimes"),
+    "a hidden switch": ("Clusters.RuntimeSwitched", None, 0, "audit.runtime", "inbox links"),
+    "a withdrawal of nothing": ("Clusters.RuntimeWithdrawn", say(runtime=OTHER), 0, "audit.runtime", "runtimes"),
+    "a receipt under the old runtime": ("Settlement.Settled", receipt(3, RUNTIME), 1, "audit.receipt", "settlements"),
     "a hidden member": ("Clusters.Joined", None, 0, "audit.not_a_member", "input keys"),
     "another hidden member": ("Clusters.Joined", None, 1, "audit.not_a_member", "input keys"),
     "another input key": ("Programs.InputKeyPublished", say(key=OTHER), 0, "audit.input_key", "input keys"),
@@ -546,6 +581,16 @@ def test_an_event_of_a_later_release_is_not_passed_over(world: World) -> None:
     with pytest.raises(EvidenceRefused) as caught:
         replay(world.network, records)
     assert caught.value.code == "audit.event"
+
+
+def test_a_runtime_that_is_due_must_be_taken() -> None:
+    world = World()
+    cluster = world.create()
+    world.announce_runtime(cluster, NEXT)
+    world.raise_epoch(cluster)
+    with pytest.raises(EvidenceRefused) as caught:
+        replay(world.network, world.records())
+    assert caught.value.code == "audit.runtime"
 
 
 def test_the_rules_are_those_that_gatekeepers_enforce() -> None:

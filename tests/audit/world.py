@@ -11,6 +11,7 @@ from coprocessor.attestation.report_data import ReportClaims
 from coprocessor.audit.records import Call, Event, Record
 from coprocessor.audit.replay import Replay, check_complete
 from coprocessor.audit.state import AuditState, Beacon, Seat
+from coprocessor.codec import abi
 from coprocessor.crypto.hashing import keccak256
 from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.enclave import messages as m
@@ -76,6 +77,8 @@ class World:
         self.settled: dict[ClusterId, tuple[int, StateRoot, int]] = {}
         self.epochs: dict[ClusterId, list[int]] = {}
         self.handles: dict[ClusterId, int] = {}
+        self.quorums: dict[ClusterId, int] = {}
+        self.runtimes: dict[ClusterId, RuntimeId] = {}
         self._found()
 
     @property
@@ -276,6 +279,7 @@ class World:
         terms = {"quorum": quorum, "fast_quorum": quorum, "dispute_window": 0, "open": True, "runtime": RUNTIME}
         self.place("Clusters.Created", None, None, cluster=cluster, owner=key(9).address, **terms)
         self.heads[cluster], self.epochs[cluster], self.handles[cluster] = [], [], 0
+        self.quorums[cluster], self.runtimes[cluster] = quorum, RUNTIME
         self.settled[cluster] = (0, StateRoot(ZERO), 0)
         self.raise_epoch(cluster)
         return cluster
@@ -321,10 +325,23 @@ class World:
         self.heads[cluster].append(compute_head(self.heads[cluster][-1] if index else before, link))
         self.place("Inbox.Link", None, number, cluster=cluster, payload=payload, **said)
 
-    def raise_epoch(self, cluster: ClusterId) -> int:
-        """New keys from the next link on."""
-        number, start = self.chain.mine(), len(self.heads[cluster])
-        self.link(cluster, LinkKind.EPOCH, b"epoch", number)
+    def announce_runtime(self, cluster: ClusterId, runtime: RuntimeId, delay: int = 60) -> None:
+        """The owner says what the next epochs run, and the delay passes."""
+        ready = GENESIS_TIME + 12 * (self.chain.number + 1) + delay
+        self.place("Clusters.RuntimeAnnounced", None, None, cluster=cluster, runtime=runtime, ready=ready)
+        while self.chain.timestamp < ready:
+            self.chain.mine()
+
+    def raise_epoch(self, cluster: ClusterId, runtime: RuntimeId | None = None) -> int:
+        """New keys from the next link on, and another runtime where one is given."""
+        number, start, epoch = self.chain.mine(), len(self.heads[cluster]), len(self.epochs[cluster]) + 1
+        if runtime is not None:
+            self.runtimes[cluster] = runtime
+            self.place("Clusters.RuntimeSwitched", None, number, cluster=cluster, epoch=epoch, runtime=runtime)
+        quorum = self.quorums[cluster]
+        terms = [epoch, self.runtimes[cluster], quorum, quorum]
+        payload = abi.encode(["uint256", "bytes32", "uint256", "uint256"], terms)
+        self.link(cluster, LinkKind.EPOCH, payload, number)
         self.epochs[cluster].append(start)
         said = {"cluster": cluster, "epoch": len(self.epochs[cluster]), "link": start, "sender": key(9).address}
         self.place("Clusters.EpochRaised", None, number, **said)
@@ -340,7 +357,7 @@ class World:
             self.committee.network,
             cluster,
             epoch or len(self.epochs[cluster]),
-            RUNTIME,
+            self.runtimes[cluster],
             first,
             to,
             self.heads[cluster][to - 1],

@@ -28,6 +28,7 @@ from coprocessor.sandbox.executor_messages import (
 from coprocessor.sandbox.executor_process import serve as serve_executor
 from coprocessor.sandbox.framing import read_frame, write_frame
 from coprocessor.sandbox.native_stack import run_on_guest_stack
+from coprocessor.sandbox.runtime import release_runtimes
 from coprocessor.values.errors import MalformedInput
 from tests.fuzz.targets_enclave import Scene, answer
 from tests.fuzz.targets_sandbox import _requests as executor_requests
@@ -219,7 +220,8 @@ def enclave_loop(scene: Scene) -> Conversation:
 
 
 def executor_loop(scene: Scene) -> Conversation:
-    return Conversation(lambda channel: run_on_guest_stack(serve_executor, channel), EXECUTOR_REPLIES)
+    runtime = release_runtimes().first
+    return Conversation(lambda channel: run_on_guest_stack(serve_executor, channel, runtime), EXECUTOR_REPLIES)
 
 
 LOOPS = {

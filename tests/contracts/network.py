@@ -132,6 +132,7 @@ class TestNetwork:
                 *(at[name] for name in ("Registry", "Inbox", "Settlement", "Gatekeeping")),
                 self.guardian.address,
                 HOLDERS,
+                DELAY,
             ],
             "Programs": [at["Clusters"], at["Gatekeeping"], at["Inbox"]],
             "Fees": [at["Inbox"], at["Settlement"]],

@@ -16,7 +16,7 @@ from coprocessor.protocol import layout
 from coprocessor.values.identities import Digest
 from coprocessor.values.network import CONTRACT_NAMES
 from tests.contracts.evm import Deployed, Evm
-from tests.contracts.network import Cluster, TestNetwork, digest
+from tests.contracts.network import DELAY, Cluster, TestNetwork, digest
 from tests.contracts.test_epochs import boundary, holders, newest_receipt, sign
 from tests.contracts.test_programs import key_list, key_signatures
 from tests.support.scripts import load_script
@@ -155,12 +155,14 @@ def test_struct_slots(evm: Evm, network: TestNetwork, lived: Cluster) -> None:
     enclave = lived.members[0]
     program = network.instantiate(lived.id)
     network.registry.send(network.proposer, "announce_measurement", b"\x06" * 32, 7)
+    network.clusters.send(network.deployer, "announce_runtime", lived.id, digest("next runtime"), DELAY)
     records: dict[str, tuple[tuple[Any, ...], Callable[..., Digest]]] = {
         "Registry.workers": ((enclave.worker,), layout.registry_worker),
         "Registry.measurements": ((b"\x06" * 32,), layout.registry_measurement),
         "Clusters.clusters": ((lived.id,), layout.cluster_field),
         "Clusters.epochs": ((lived.id, 2), layout.cluster_epoch),
         "Clusters.boundaries": ((lived.id,), layout.cluster_boundary),
+        "Clusters.next_runtimes": ((lived.id,), layout.cluster_next_runtime),
         "Programs.programs": ((program,), layout.program_field),
         "Settlement.settled": ((lived.id,), layout.settled),
         "Settlement.receipts": ((lived.id, 0), layout.receipt_field),

@@ -16,7 +16,7 @@ from coprocessor.crypto.hashing import keccak256
 from coprocessor.protocol.upgrade_policy import UpgradePolicy
 from coprocessor.values.identities import ZERO_DIGEST
 from tests.contracts.evm import Evm, Mined
-from tests.contracts.network import CONTRACTS, Cluster, TestNetwork, digest
+from tests.contracts.network import CONTRACTS, DELAY, Cluster, TestNetwork, digest
 from tests.contracts.test_beacon import Scene
 from tests.contracts.test_epochs import boundary, holders, newest_receipt, sign
 from tests.contracts.test_outputs import ask, compile_consumer, leaf_of, settle_leaves
@@ -77,6 +77,9 @@ class Recorder:
         runtime = digest("runtime")
         mined = network.clusters.send(network.deployer, "create", 2, 3, 100, True, runtime)
         self.record("create cluster", mined)
+        own = network.clusters.event(mined, "Created")["cluster"]
+        announced = network.clusters.send(network.deployer, "announce_runtime", own, digest("next runtime"), DELAY)
+        self.record("announce a runtime", announced)
 
     def inbox(self, cluster: Cluster) -> None:
         """Links. The first of a payer and the first 256 of a cluster fill fresh slots."""

@@ -161,7 +161,7 @@ def test_request_refuses(network: TestNetwork, cluster: Cluster) -> None:
 
 
 KINDS = {
-    "clusters": (LinkKind.EPOCH, LinkKind.RUNTIME, LinkKind.MEMBER),
+    "clusters": (LinkKind.EPOCH, LinkKind.MEMBER),
     "programs": (LinkKind.INSTANTIATE, LinkKind.UPGRADE),
     "settlement": (LinkKind.SKIP, LinkKind.ACTION_RESULT),
 }
@@ -181,9 +181,8 @@ def test_each_system_kind_comes_from_one_contract(network: TestNetwork, cluster:
 
 def test_a_cluster_begins_with_its_epoch(network: TestNetwork) -> None:
     nobody = digest("unborn")
-    for kind in (LinkKind.MEMBER, LinkKind.RUNTIME):
-        call = ("append_system", nobody, kind, b"")
-        network.inbox.refuses("inbox: cluster", *call, sender=network.clusters.address)
+    call = ("append_system", nobody, LinkKind.MEMBER, b"")
+    network.inbox.refuses("inbox: cluster", *call, sender=network.clusters.address)
     assert network.inbox.read("append_system", nobody, LinkKind.EPOCH, b"", sender=network.clusters.address) == 0
 
 

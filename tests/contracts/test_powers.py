@@ -14,7 +14,7 @@ from coprocessor.crypto.secp256k1 import PrivateKey
 from coprocessor.protocol.links import LinkKind
 from coprocessor.protocol.upgrade_policy import UpgradePolicy
 from tests.contracts.evm import Deployed, Evm, Reverted
-from tests.contracts.network import CONTRACTS, TestNetwork, digest, padded_name
+from tests.contracts.network import CONTRACTS, DELAY, TestNetwork, digest, padded_name
 
 PAGE = (Path(__file__).parents[2] / "docs" / "powers.md").read_text("utf-8")
 _ALLOWED_NAMES = {"pause_admission"}  # PROTOCOL 1.4: nothing else can be paused
@@ -103,6 +103,8 @@ def _calls(network: TestNetwork) -> Calls:
         ("Clusters", "approve"): ([cluster.id, new.worker], frozenset({deployer})),
         ("Clusters", "remove"): ([cluster.id, member.worker], frozenset({deployer, guardian})),
         ("Clusters", "raise_epoch"): ([cluster.id], frozenset({deployer, guardian})),
+        ("Clusters", "announce_runtime"): ([cluster.id, digest("next runtime"), DELAY], frozenset({deployer})),
+        ("Clusters", "withdraw_runtime"): ([cluster.id], frozenset({deployer})),
         ("Accounts", "bind"): ([digest("program")], frozenset({contracts["Accounts"]})),
         ("Programs", "announce"): ([program, timelock, code, 1, []], frozenset({deployer})),
         ("Programs", "withdraw"): ([waiting, timelock, []], frozenset({deployer})),

@@ -208,12 +208,13 @@ def test_a_private_program_works_and_stays_in_enclaves(
             assert_kept_in_enclaves(network, worker.pid, forms)
             said |= told_by_worker(network) | {"deploy": json.dumps(done).encode(), "code": json.dumps(code).encode()}
             end_worker(worker.pid)
-        interpreter = (data / "cache" / "guest-python").read_bytes()
+        (name,) = [path.name for path in (data / "cache").glob("guest-python-*")]
+        interpreter = (data / "cache" / name).read_bytes()
         assert_absent(files(data), forms)
         shutil.rmtree(data)
         successor = tmp_path / "worker-b"
         (successor / "cache").mkdir(parents=True)
-        (successor / "cache" / "guest-python").write_bytes(interpreter)  # sealed to the machine; spares compiling
+        (successor / "cache" / name).write_bytes(interpreter)  # sealed to the machine; spares compiling
         with worker_process(network.file, operator, successor, "--platform", str(platform)) as worker:
             with connect(str(folder)) as net:
                 program = net.program(done["program"])

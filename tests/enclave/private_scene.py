@@ -28,7 +28,7 @@ from coprocessor.protocol.system import compute_program_id, compute_request_id
 from coprocessor.sandbox.engine import CompiledModule, Engine
 from coprocessor.sandbox.package import CodePackage, compute_content_digest, encode_package
 from coprocessor.sandbox.project import read_interface
-from coprocessor.sandbox.python_guest import bundle_files
+from coprocessor.sandbox.python_guest import bundle_files, guest_digest
 from coprocessor.sandbox.sealed_cache import CacheKind, SealedCache
 from coprocessor.values.identities import Address, CodeHash, ProgramId
 from tests.enclave.stage import RUNTIME, Stage, Worker, ask
@@ -68,9 +68,9 @@ class PrivateScene:
         worker = Worker(self.stage, self.engine, name)
         worker.admit()
         cache = SealedCache(worker.machine.seal_key(b"code-cache"), RUNTIME)
-        sealed = cache.seal(CacheKind.COMPILED, bytes(32), self.guest.serialize(), bytes(32))
+        sealed = cache.seal(CacheKind.COMPILED, guest_digest(), self.guest.serialize(), bytes(32))
         worker.take_keys()
-        ask(worker.core, m.PrepareGuest("python", sealed))
+        ask(worker.core, m.PrepareGuest("python", RUNTIME, sealed))
         for code in self.codes:
             ask(worker.core, code)
         worker.follow()

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from coprocessor.crypto.hashing import sha256
 from coprocessor.enclave import messages as m
 from coprocessor.enclave.executor_port import ExecutorDied
 from coprocessor.enclave.gatekeeper import GatekeeperCore
-from coprocessor.enclave.worker import WorkerCore, WorkerSurroundings
+from coprocessor.enclave.surroundings import WorkerSurroundings
+from coprocessor.enclave.worker import WorkerCore
 from coprocessor.host import slots
 from coprocessor.protocol import layout
 from coprocessor.protocol.system import compute_worker_id
 from coprocessor.sandbox.engine import Engine
 from coprocessor.sandbox.executor import Executor
 from coprocessor.sandbox.native_stack import run_on_guest_stack
-from coprocessor.values.identities import Address, ClusterId, Digest, RuntimeId, WorkerId
+from coprocessor.sandbox.runtime import Runtime, Runtimes, release_runtimes
+from coprocessor.values.identities import Address, ClusterId, Digest, WorkerId
 from tests.enclave.committee import Committee
 from tests.enclave.cores import (
     OPERATOR,
@@ -31,6 +32,7 @@ from tests.enclave.cores import (
 from tests.support.fake_chain import CLUSTER, FakeChain
 
 __all__ = [
+    "FIRST",
     "OPERATOR",
     "RUNTIME",
     "InProcessPort",
@@ -44,17 +46,20 @@ __all__ = [
     "refusal",
 ]
 
-RUNTIME = RuntimeId(sha256(b"runtime"))
+FIRST = release_runtimes().first
+RUNTIME = FIRST.id
 _RECORDED = ("operator", "platform", "role", "signer", "sealing_key", "measurement", "root", "expires")
 
 
 class InProcessPort:
-    """The executor's core without its process; ``die_at`` ends it before it answers the n-th request."""
+    """The executor's core without its process; ``die_at`` ends it before it answers the n-th request. ``runtimes`` are
+    those of its restarts."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, runtime: Runtime = FIRST) -> None:
         self._engine = engine
-        self._executor = Executor(engine)
+        self._executor = Executor(engine, rules=runtime.rules)
         self.die_at: set[int] = set()
+        self.runtimes: list[Runtime] = []
         self.count = 0
         self._request: Any = None
 
@@ -72,9 +77,10 @@ class InProcessPort:
             raise ExecutorDied("executor.died", "the test killed it")
         return run_on_guest_stack(lambda: self._executor.handle(request))
 
-    def restart(self) -> None:
-        """A new, empty executor."""
-        self._executor = Executor(self._engine)
+    def restart(self, runtime: Runtime) -> None:
+        """A new, empty executor of this runtime."""
+        self.runtimes.append(runtime)
+        self._executor = Executor(self._engine, rules=runtime.rules)
 
 
 class Stage:
@@ -126,20 +132,21 @@ class Worker:
         stage: Stage,
         engine: Engine,
         name: bytes = b"worker",
-        runtime: RuntimeId = RUNTIME,
+        runtimes: Runtimes | None = None,
         cluster: ClusterId = CLUSTER,
+        guests: Mapping[bytes, bytes] | None = None,
     ) -> None:
         self.stage = stage
         self.cluster = cluster
         self.machine = attester(name)
-        self.port = InProcessPort(engine)
+        carried = runtimes or Runtimes(FIRST)
+        self.port = InProcessPort(engine, carried.first)
         self.core = WorkerCore(
             WorkerSurroundings(
                 entropy=counted_entropy(name),
                 executor=self.port,
-                guest_wasm=lambda language: b"",
-                guest_digest=lambda language: bytes(32),
-                runtime=runtime,
+                guest_wasm=lambda digest: (guests or {}).get(digest, b""),
+                runtimes=carried,
                 seal_key=self.machine.seal_key(b"code-cache"),
                 platform=platform_of(self.machine),
                 simulated=True,

@@ -31,7 +31,7 @@ from coprocessor.protocol.statements import (
 from coprocessor.sandbox.engine import Engine
 from coprocessor.sandbox.package import CodePackage, decode_package, encode_package
 from coprocessor.values.errors import EvidenceRefused
-from coprocessor.values.identities import Address, CodeHash, Digest, ProgramId, RequestId
+from coprocessor.values.identities import Address, CodeHash, Digest, ProgramId, RequestId, RuntimeId
 from tests.enclave.stage import RUNTIME, Worker, ask, refusal
 from tests.enclave.test_worker import ALICE, BOB, FUEL, INTERFACE, RELAYER, Counter, u64
 from tests.support.fake_chain import CHAIN_ID, CLUSTER
@@ -46,11 +46,11 @@ class Rotating(Counter):
         super().__init__(engine)
         self.keys = {1: self.input_key}
 
-    def raise_epoch(self, worker: Worker | None = None) -> int:
+    def raise_epoch(self, worker: Worker | None = None, runtime: RuntimeId = RUNTIME) -> int:
         """A new epoch, whose keys the worker takes."""
         worker = worker or self.worker
         epoch = max(self.keys) + 1
-        self.chain.append_epoch(RUNTIME, epoch)
+        self.chain.append_epoch(runtime, epoch)
         self.chain.mine()
         worker.follow()
         assert m.NeedKeys(epoch) in worker.notices
@@ -94,7 +94,7 @@ class Rotating(Counter):
         self.chain.mine()
 
     def newcomer(self, name: bytes, epochs: list[int]) -> Worker:
-        worker = Worker(self.stage, self.engine, name)
+        worker = self.make_worker(name)
         worker.admit()
         for epoch in epochs:
             worker.take_keys(epoch)

@@ -23,9 +23,10 @@ from coprocessor.protocol.receipts import Receipt
 from coprocessor.protocol.system import compute_program_id, compute_request_id
 from coprocessor.sandbox.engine import Engine
 from coprocessor.sandbox.package import CodePackage, encode_package
+from coprocessor.sandbox.runtime import Runtimes
 from coprocessor.values.errors import EvidenceRefused
 from coprocessor.values.identities import Address, CodeHash, ProgramId
-from tests.enclave.stage import RUNTIME, Stage, Worker, ask, refusal
+from tests.enclave.stage import FIRST, Stage, Worker, ask, refusal
 from tests.support.fake_chain import CHAIN_ID, CLUSTER, FakeChain, key
 
 ROOT = Path(__file__).parents[2]
@@ -67,24 +68,30 @@ def engine() -> Engine:
 class Counter:
     """The C counter on a stage, with one worker that follows the chain."""
 
+    runtimes = Runtimes(FIRST)
+
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.stage = Stage()
         self.chain: FakeChain = self.stage.chain
         self.network = self.stage.committee.network
-        code = encode_package(
-            CodePackage("wasm", INTERFACE, (ROOT / "examples/c_counter/counter.wasm").read_bytes())
-        )
+        code = encode_package(self.package())
         self.code = m.Code(CodeHash(keccak256(bytes(32) + keccak256(code))), (code,))
         programs = self.chain.configuration.contract("Programs").address
         self.program = compute_program_id(
             CHAIN_ID, programs, OWNER, CodeHash(self.code.code_hash), CLUSTER, bytes(32), bytes(32)
         )
-        self.chain.append_epoch(RUNTIME)
+        self.chain.append_epoch(self.runtimes.first.id)
         self.instantiate(self.program, u64(5))
         self.chain.mine()
         self.worker = self.start_worker()
         self.nonce = 0
+
+    def package(self) -> CodePackage:
+        return CodePackage("wasm", INTERFACE, (ROOT / "examples/c_counter/counter.wasm").read_bytes())
+
+    def make_worker(self, name: bytes) -> Worker:
+        return Worker(self.stage, self.engine, name, self.runtimes)
 
     def instantiate(self, program: ProgramId, init: bytes, handle: int = 0, code_hash: bytes | None = None) -> Link:
         types = ["bytes32", "uint256", "address", "bytes32", "bytes32", "uint256", "bytes32[]", "bytes"]
@@ -93,7 +100,7 @@ class Counter:
         return self.chain.append(LinkKind.INSTANTIATE, payload)
 
     def start_worker(self, name: bytes = b"worker") -> Worker:
-        worker = Worker(self.stage, self.engine, name)
+        worker = self.make_worker(name)
         worker.admit()
         worker.take_keys()
         ask(worker.core, self.code)
@@ -445,17 +452,6 @@ def test_another_settled_root_halts_for_good(counter: Counter) -> None:
     )
     assert refusal(counter.worker.core, proof) == "settlement.diverged"
     assert refusal(counter.worker.core, m.MakeReceipt(0, 2)) == "settlement.diverged"
-
-
-def test_another_runtime_halts(engine: Engine) -> None:
-    stage = Stage()
-    stage.chain.append_epoch(b"\x01" * 32)
-    stage.chain.mine()
-    worker = Worker(stage, engine)
-    worker.admit()
-    worker.take_keys()
-    worker.follow()
-    assert [notice.code for notice in worker.notices] == ["runtime.mismatch"]
 
 
 # ---- receipts

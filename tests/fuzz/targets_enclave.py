@@ -56,7 +56,7 @@ class Scene:
             m.RequestTicket(),
             m.Tickets(1, (b"ticket",)),
             m.Partials(1, committee.master_key, committee.share_keys, (b"partial",)),
-            m.PrepareGuest("python", b""),
+            m.PrepareGuest("python", RUNTIME, b""),
             m.Code(bytes(32), (b"chunk",)),
             m.MakeReceipt(0, 1),
             m.SignKeys(1, 0, (CLUSTER,)),

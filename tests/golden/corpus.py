@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coprocessor.sandbox.python_guest import guest_digest
-from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
+from coprocessor.sandbox.runtime import engine_version, release_runtimes
 from tests.golden.play import Record
 
 __all__ = ["PATH", "describe_runtime", "load", "render"]
@@ -22,7 +22,7 @@ def describe_runtime() -> dict[str, str]:
     return {
         "engine": engine_version(),
         "guest": guest.hex(),
-        "runtime": bytes(compute_runtime_id(engine_version(), (guest,))).hex(),
+        "runtime": bytes(release_runtimes().first.id).hex(),
     }
 
 

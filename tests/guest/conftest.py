@@ -8,8 +8,7 @@ import pytest
 
 from coprocessor.sandbox.engine import CompiledModule, Engine
 from coprocessor.sandbox.project import compile_guest
-from coprocessor.sandbox.python_guest import guest_digest
-from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
+from coprocessor.sandbox.runtime import release_runtimes
 from coprocessor.values.errors import MalformedInput
 from tests.guest.worlds import GuestWorld, HostWorld, World
 
@@ -20,7 +19,7 @@ CACHE = Path(__file__).parents[2] / ".cache" / "wasm"
 def guest() -> CompiledModule:
     """The CPython guest as native code."""
     engine = Engine()
-    runtime = compute_runtime_id(engine_version(), (guest_digest(),))
+    runtime = release_runtimes().first.id
     path = CACHE / f"cpython-{bytes(runtime).hex()[:32]}.native"
     if path.exists():
         try:

@@ -19,6 +19,7 @@ from coprocessor.sandbox.faults import GuestFault
 from coprocessor.sandbox.instance import CallBudget, LoadedProgram, run_call
 from coprocessor.sandbox.loading import load_image
 from coprocessor.sandbox.native_stack import run_on_guest_stack
+from coprocessor.sandbox.rules import RULES
 from coprocessor.sandbox.services import ScanPage
 from coprocessor.values.errors import GuestFailed
 from coprocessor.values.identities import Address, ProgramId, RequestId
@@ -204,6 +205,7 @@ class _Services:
     """The sandbox's view of a ``FakeHost``."""
 
     def __init__(self, host: FakeHost, is_query: bool) -> None:
+        self.rules = RULES
         self._host = host
         self._is_query = is_query
         self.kv_get = host.kv_get

@@ -25,8 +25,7 @@ from coprocessor.host.http import PeerClient
 from coprocessor.host.worker import WorkerHost
 from coprocessor.host.worker_options import WorkerOptions
 from coprocessor.protocol.genesis import network_to_json
-from coprocessor.sandbox.python_guest import guest_digest
-from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
+from coprocessor.sandbox.runtime import release_runtimes
 from coprocessor.values.errors import CoprocessorError
 from coprocessor.values.identities import ClusterId, to_hex
 from coprocessor.values.network import Custodian, Network
@@ -144,7 +143,7 @@ class RunningHosts:
     async def begin(self, workers: int, quorum: int) -> None:
         """A network with one gatekeeper: cluster, workers."""
         await self.begin_gatekeepers()
-        runtime = compute_runtime_id(engine_version(), (guest_digest(),))
+        runtime = release_runtimes().first.id
         terms = ClusterTerms(runtime, quorum=quorum, fast_quorum=quorum)
         self.cluster = await create_cluster(self.sender, self.contracts["Clusters"], terms)
         hints = {"rpc": self.rpc_url, "cluster": to_hex(self.cluster)}

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from coprocessor.sandbox import runtime
 from coprocessor.sandbox.engine import Engine
-from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
+from coprocessor.sandbox.rules import PRICES, RULES, Price
+from coprocessor.sandbox.runtime import Runtime, engine_version
 from coprocessor.sandbox.sealed_cache import CacheKind, SealedCache
 from coprocessor.values.errors import CallerMisuse
 
@@ -61,13 +66,39 @@ def test_misuse(cache: SealedCache) -> None:
 
 
 def test_runtime_id_names_engine_and_guests() -> None:
-    plain = compute_runtime_id(engine_version(), ())
-    assert len(plain) == 32
-    assert plain == compute_runtime_id(engine_version(), ())
-    one, two = b"1" * 32, b"2" * 32
-    others = {compute_runtime_id("50.0.0", ()), compute_runtime_id(engine_version(), (one,)), plain}
-    assert len(others) == 3
-    assert compute_runtime_id("x", (one, two)) == compute_runtime_id("x", (two, one))
+    plain = Runtime(engine_version(), ())
+    assert len(plain.id) == 32
+    assert plain.id == Runtime(engine_version(), ()).id
+    one, two = ("python", b"1" * 32), ("javascript", b"2" * 32)
+    assert len({Runtime("50.0.0", ()).id, replace(plain, guests=(one,)).id, plain.id}) == 3
+    assert replace(plain, guests=(one, two)).id == replace(plain, guests=(two, one)).id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"load_fuel": 1},
+        {"log_bytes": 1},
+        {"state_write_bytes": 1},
+        {"call_depth": 1},
+        {"prices": {**PRICES, "sign": Price(1)}},
+    ],
+)
+def test_runtime_id_names_every_rule(change: dict[str, Any]) -> None:
+    plain = Runtime(engine_version(), ())
+    assert replace(plain, rules=replace(RULES, **change)).id != plain.id
+
+
+def test_runtime_id_names_what_the_cluster_alone_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Runtime(engine_version(), ()).id
+    monkeypatch.setattr(runtime, "UPGRADE_SELECTOR", b"else")
+    assert Runtime(engine_version(), ()).id != before
+
+
+@pytest.mark.parametrize("change", [{"load_fuel": 0}, {"log_bytes": 2**16 + 1}, {"call_depth": 9}, {"prices": {}}])
+def test_rules_stay_inside_what_the_release_encodes(change: dict[str, Any]) -> None:
+    with pytest.raises(CallerMisuse):
+        replace(RULES, **change)
 
 
 def test_engine_version_is_the_pinned_one(engine: Engine) -> None:

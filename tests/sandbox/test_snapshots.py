@@ -23,6 +23,7 @@ from coprocessor.sandbox.images import ImagePool
 from coprocessor.sandbox.instance import open_instance
 from coprocessor.sandbox.loading import MAX_BUNDLE_BYTES, LoadedImage, load_image
 from coprocessor.sandbox.outcome import OutcomeKind
+from coprocessor.sandbox.rules import RULES
 from coprocessor.sandbox.snapshots import Snapshot
 from coprocessor.sandbox.validation import PYTHON_PROFILE
 from coprocessor.values.errors import GuestFailed, InternalError, MalformedInput
@@ -122,7 +123,7 @@ def test_failing_load_says_why(engine: Engine, toy: CompiledModule) -> None:
 
 def test_load_has_limits(toy: CompiledModule) -> None:
     with pytest.raises(GuestFailed) as caught:
-        load_image(toy, b"abcd", fuel=5)
+        load_image(toy, b"abcd", replace(RULES, load_fuel=5))
     assert "fuel" in str(caught.value)
     with pytest.raises(MalformedInput):
         load_image(toy, bytes(MAX_BUNDLE_BYTES + 1))

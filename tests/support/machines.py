@@ -15,11 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from coprocessor.sandbox.runtime import release_runtimes
+from coprocessor.sandbox.sealed_cache import cache_name
+
 __all__ = ["keep_machine", "lend_machine"]
 
 _KEPT: Final = Path(__file__).parents[2] / ".cache" / "machines"
 _PARTS: Final = ("platform", "cache")
-_CODE: Final = Path("cache", "guest-python")
+_CODE: Final = Path("cache", cache_name("python", release_runtimes().first.id))
 
 
 def lend_machine(folder: Path, name: str) -> None:

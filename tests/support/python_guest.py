@@ -7,8 +7,8 @@ from pathlib import Path
 
 from coprocessor.crypto.hashing import sha256
 from coprocessor.sandbox.engine import CompiledModule, Engine
-from coprocessor.sandbox.python_guest import guest_digest, load_guest_wasm
-from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
+from coprocessor.sandbox.python_guest import load_guest_wasm
+from coprocessor.sandbox.runtime import release_runtimes
 from coprocessor.sandbox.validation import PYTHON_PROFILE
 from coprocessor.values.errors import MalformedInput
 from tests.support.wasm import ROOT
@@ -34,5 +34,5 @@ def _target(engine: Engine) -> Path:
     options = engine.options
     variant = f"{options.optimization}-{options.is_interruptible}-{options.copy_on_write}"
     variant += f"-{options.target}-{options.traps_by_signal}"
-    key = sha256(compute_runtime_id(engine_version(), (guest_digest(),)) + variant.encode()).hex()[:32]
+    key = sha256(release_runtimes().first.id + variant.encode()).hex()[:32]
     return ROOT / ".cache" / "wasm" / f"cpython-{key}.compiled"

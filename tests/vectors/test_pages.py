@@ -34,7 +34,7 @@ from coprocessor.protocol.links import LinkKind
 from coprocessor.protocol.output_body import Event, LogLine, OutputBody
 from coprocessor.protocol.outputs import Status
 from coprocessor.sandbox import runtime
-from coprocessor.sandbox.host_functions import PRICES
+from coprocessor.sandbox.rules import PRICES
 from coprocessor.values.network import CONTRACT_NAMES
 from tests.vectors.form import Subject
 from tests.vectors.subjects import FOLDER, subjects
@@ -186,7 +186,7 @@ def test_parts_of_the_runtime_id() -> None:
     listed = [cells[0].strip("`") for cells in rows(table, columns=2)[1:]]
     made: list[dict[str, object]] = []
     with patch.object(runtime.cbor, "dumps", side_effect=lambda content: made.append(content) or b""):
-        runtime.compute_runtime_id("1", ())
+        assert runtime.Runtime("1", ()).id
     assert list(made[0]) == listed
 
 

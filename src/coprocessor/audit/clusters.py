@@ -3,7 +3,7 @@
 Rules:
 1. Links replay from the inbox's genesis, one after the other, with the time and randomness of their blocks.
 2. Members are admitted, unrevoked, unexpired workers in one cluster each.
-3. Epochs follow one another, each from a link of its own.
+3. Epochs follow one another, each from a link of its own, which names the cluster's terms and runtime (PROTOCOL 12).
 4. A boundary is a settled state at a replayed head, signed by a quorum of members; operators outside the cluster hold
    its checkpoint.
 """
@@ -18,6 +18,7 @@ from coprocessor.audit.state import AuditState, ClusterHistory, EpochHistory, Li
 from coprocessor.protocol.items import decode_items
 from coprocessor.protocol.links import Link, LinkKind, compute_genesis_head, compute_head
 from coprocessor.protocol.statements import ROLE_WORKER, Boundary, HeldRecord
+from coprocessor.protocol.system import decode_epoch
 from coprocessor.protocol.terms import has_ended
 from coprocessor.values.errors import MalformedInput
 from coprocessor.values.identities import Address, ClusterId, Digest, NetworkId, StateRoot, WorkerId
@@ -84,7 +85,7 @@ def on_removed(state: AuditState, event: Event) -> None:
 
 
 def on_link(state: AuditState, event: Event) -> None:
-    """One link of an inbox (rule 1). Raises EvidenceRefused ``audit.inbox``."""
+    """One link of an inbox (rule 1). Raises EvidenceRefused ``audit.inbox``, and as ``_check_epoch_link``."""
     cluster, now = cluster_of(state, event), state.now
     if event["index"] != len(cluster.heads):
         raise falsehood(
@@ -103,10 +104,29 @@ def on_link(state: AuditState, event: Event) -> None:
         prevrandao=now.prevrandao,
         payload=event["payload"],
     )
+    if link.kind == LinkKind.EPOCH:
+        _check_epoch_link(cluster, link)
     cluster.head = compute_head(cluster.head, link)
     cluster.heads.append(cluster.head)
     cluster.links.append(LinkSize(link.kind, link.timestamp, _weigh(link)))
     state.counts[INBOX] += 1
+
+
+def _check_epoch_link(cluster: ClusterHistory, link: Link) -> None:
+    """What enclaves take from the link is what the events say (rule 3). Raises EvidenceRefused ``audit.runtime`` and
+    ``audit.epoch``."""
+    try:
+        change = decode_epoch(link.payload)
+    except MalformedInput as error:
+        raise falsehood("audit.epoch", f"link {link.index} begins no epoch: {error.what}", "PROTOCOL 8.3") from error
+    if Digest(change.runtime) != cluster.runtime:
+        raise falsehood(
+            "audit.runtime",
+            f"link {link.index} takes runtime 0x{change.runtime.hex()} for epoch {change.epoch}, unannounced",
+            "PROTOCOL 12",
+        )
+    if (change.quorum, change.fast_quorum) != (cluster.quorum, cluster.fast_quorum):
+        raise falsehood("audit.epoch", f"link {link.index} names another quorum than the cluster has", "PROTOCOL 8.3")
 
 
 def _weigh(link: Link) -> tuple[tuple[int, int, int], ...]:
@@ -124,11 +144,14 @@ def _weigh(link: Link) -> tuple[tuple[int, int, int], ...]:
 
 
 def on_raised(state: AuditState, event: Event) -> None:
-    """An epoch begins (rule 3). Raises EvidenceRefused ``audit.epoch``."""
+    """An epoch begins (rule 3). Raises EvidenceRefused ``audit.epoch``, and ``audit.runtime`` where a runtime that was
+    due is not taken."""
     cluster, number, start = cluster_of(state, event), event["epoch"], event["link"]
     is_link = start == len(cluster.heads) - 1 and cluster.links[-1].kind == LinkKind.EPOCH
     if number != len(cluster.epochs) + 1 or not is_link:
         raise falsehood("audit.epoch", f"epoch {number} does not begin with a link of its own", "PROTOCOL 8.3")
+    if cluster.next_runtime is not None and state.now.timestamp >= cluster.next_runtime[1]:
+        raise falsehood("audit.runtime", f"epoch {number} did not take the runtime that was due", "PROTOCOL 12")
     terms = cluster.quorum, cluster.fast_quorum, cluster.runtime
     cluster.epochs.append(EpochHistory(number, start, *terms, raised=state.now))
     state.counts[EPOCHS] += 1

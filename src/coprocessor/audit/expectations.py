@@ -163,6 +163,11 @@ def _cluster(cluster: ClusterHistory) -> Iterator[_Row]:
         yield "Clusters", slot, epoch.start, "the first link of an epoch"
         slot = layout.cluster_epoch(cluster.cluster, epoch.number, "raised")
         yield "Clusters", slot, epoch.raised.timestamp, "the beginning of an epoch"
+        slot = layout.cluster_epoch(cluster.cluster, epoch.number, "runtime")
+        yield "Clusters", slot, epoch.runtime, "the runtime of an epoch"
+    waiting: dict[str, int | bytes] = dict(zip(("runtime", "ready"), cluster.next_runtime or (0, 0), strict=True))
+    for field, value in waiting.items():
+        yield "Clusters", layout.cluster_next_runtime(cluster.cluster, field), value, "an announced runtime"
     if cluster.boundary is not None:
         ended: dict[str, int | bytes] = dict(zip(_ENDED, cluster.boundary, strict=True))
         for field, value in ended.items():

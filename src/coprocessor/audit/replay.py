@@ -11,7 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from coprocessor.audit import admissions, beacons, clusters, committees, gatekeepers, policies, settlements, upgrades
+from coprocessor.audit import (
+    admissions,
+    beacons,
+    clusters,
+    committees,
+    gatekeepers,
+    policies,
+    runtimes,
+    settlements,
+    upgrades,
+)
 from coprocessor.audit.records import FALSE, HOLDS, NOTHING, Event, Line, Record, falsehood
 from coprocessor.audit.state import AuditState, Block
 from coprocessor.headers.header import Header
@@ -66,6 +76,9 @@ JUDGES: Final[Mapping[str, tuple[str, Judge]]] = {
     "Clusters.Removed": ("memberships", clusters.on_removed),
     "Inbox.Link": ("inbox links", clusters.on_link),
     "Clusters.EpochRaised": ("epochs", clusters.on_raised),
+    "Clusters.RuntimeAnnounced": (runtimes.RUNTIMES, runtimes.on_announced),
+    "Clusters.RuntimeWithdrawn": (runtimes.RUNTIMES, runtimes.on_withdrawn),
+    "Clusters.RuntimeSwitched": (runtimes.RUNTIMES, runtimes.on_switched),
     "Clusters.EpochsClosed": ("boundaries", clusters.on_closed),
     "Programs.Instantiated": ("programs", settlements.on_instantiated),
     "Programs.Announced": ("upgrades", upgrades.on_announced),
@@ -117,6 +130,7 @@ SUBJECTS: Final[Mapping[str, str]] = {
     "memberships": "admitted, unrevoked, in one cluster",
     "inbox links": "replay to the proven head",
     "epochs": "each begins with a link of its own",
+    "runtimes": "announced before their delay; taken by an epoch after it",
     "boundaries": "settled state; quorum and outside holders signed",
     "programs": "id follows from owner, code and cluster",
     "upgrades": "announced under the program's policy, after its delay",

@@ -212,6 +212,7 @@ class ClusterHistory:
     Args:
         heads: of its inbox, after each link.
         links: of each link, what it weighs.
+        next_runtime: announced, and from when on it is taken, seconds since 1970; or None.
         boundary: epoch, links, inbox head, root, checkpoint of the newest closing, or None.
         frozen_from: 0, or 1 + the number of the first frozen receipt.
     """
@@ -233,6 +234,7 @@ class ClusterHistory:
     first_open: int = 1
     boundary: tuple[int, int, Digest, Digest, Digest] | None = None
     frozen_from: int = 0
+    next_runtime: tuple[Digest, int] | None = None
 
     def member(self, worker: bytes) -> Membership | None:
         """The present membership of a worker, or None."""

@@ -15,8 +15,7 @@ from coprocessor.durable.errors import DiskFailed
 from coprocessor.durable.points import PersistPoint
 from coprocessor.sandbox.engine import CompiledModule, Engine
 from coprocessor.sandbox.project import compile_guest
-from coprocessor.sandbox.python_guest import guest_digest
-from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
+from coprocessor.sandbox.runtime import release_runtimes
 from coprocessor.values.errors import CoprocessorError
 
 __all__ = ["cached_guest"]
@@ -26,7 +25,7 @@ _OTHERS = 0o077
 
 def cached_guest(disk: Disk = PLAIN_DISK) -> CompiledModule:
     """The compiled guest of this release, from the cache where it is there and private, else compiled and kept."""
-    path = _folder() / f"{compute_runtime_id(engine_version(), (guest_digest(),)).hex()}.native"
+    path = _folder() / f"{release_runtimes().first.id.hex()}.native"
     engine = Engine()
     kept = _read(path)
     if kept is not None:

@@ -4,6 +4,8 @@ Rules enforced:
 1. Everything is a function of the link, the published code and the state before it, and so is the public reason for
    what cannot be a program.
 2. A program whose first code cannot be loaded is dead. One whose next code cannot be loaded keeps what it has.
+3. A program whose present code cannot be loaded under the cluster's next runtime is dead from the switch on: which
+   runtime is the cluster's to say, not the program's.
 """
 
 from __future__ import annotations
@@ -91,6 +93,18 @@ class CodeLoader:
             return successor, ""
         self._executor.restore(program)
         return program, reason
+
+    def move(self, program: Program) -> Program:
+        """A living program under the executor's new runtime, with its state; dead where its code does not load there,
+        which every replica finds alike."""
+        package = program.package
+        assert package is not None
+        moved, reason = self._load(program, package)
+        if reason:
+            self._executor.unload(program.origin.program)
+        else:
+            self._executor.give_state(program.origin.program)
+        return moved
 
     def _load(self, program: Program, package: CodePackage) -> tuple[Program, str]:
         """The program with that code, running; or why not."""

@@ -26,6 +26,7 @@ from coprocessor.sandbox.executor_messages import (
     StateEntry,
     UnloadProgram,
 )
+from coprocessor.sandbox.runtime import Runtime
 from coprocessor.values.errors import CoprocessorError, InternalError
 from coprocessor.values.identities import ProgramId
 
@@ -50,47 +51,73 @@ class ExecutorPort(Protocol):
     def receive(self) -> Any:
         """Waits for the reply to the request that was sent. Raises ExecutorDied."""
 
-    def restart(self) -> None:
-        """A new, empty executor."""
+    def restart(self, runtime: Runtime) -> None:
+        """A new, empty executor of this runtime."""
 
 
 class Executor:
-    """A fed executor: survives the death of the process behind the port.
+    """A fed executor: survives the death of the process behind the port, and takes another runtime by a new process.
 
     Args:
         port: the way to the process.
-        guest_wasm: gives the module of a language's interpreter; called when native code is not at hand.
+        runtime: of the process that the port starts with.
+        guest_wasm: gives an interpreter's module by its digest; called when native code is not at hand.
         entries: gives the present state of a program, to feed a new executor.
     """
 
     def __init__(
         self,
         port: ExecutorPort,
-        guest_wasm: Callable[[str], bytes],
+        runtime: Runtime,
+        guest_wasm: Callable[[bytes], bytes],
         entries: Callable[[ProgramId], dict[bytes, bytes]],
     ) -> None:
         self._port = port
         self._guest_wasm = guest_wasm
         self._entries = entries
-        self._guests: dict[str, bytes] = {}
+        self._runtime = runtime
+        self._native: dict[bytes, bytes] = {}  # native code by digest of its module: the same under each runtime
+        self._languages: set[str] = set()
         self._programs: dict[ProgramId, Program] = {}
 
+    @property
+    def runtime(self) -> Runtime:
+        """Under which it executes."""
+        return self._runtime
+
+    def switch(self, runtime: Runtime) -> None:
+        """A new executor of another runtime, without programs: the caller MUST restore those that it goes on with."""
+        self._runtime = runtime
+        self._programs, self._languages = {}, set()
+        self._port.restart(runtime)
+
+    def native_code(self, digest: bytes) -> bytes | None:
+        """Native code of an interpreter, where it is at hand."""
+        return self._native.get(digest)
+
+    def keep_native_code(self, digest: bytes, compiled: bytes) -> None:
+        """Takes authenticated native code of an interpreter that a runtime to come needs (PROTOCOL 5.8)."""
+        self._native.setdefault(digest, compiled)
+
     def prepare_guest(self, language: str, compiled: bytes | None) -> bytes | None:
-        """Loads an interpreter; returns its native code where that was newly made."""
-        if language in self._guests:
+        """Loads an interpreter of the present runtime; returns its native code where that was newly made."""
+        if language in self._languages:
             return None
+        digest = self._runtime.guest(language)
+        compiled = compiled or self._native.get(digest)
         reply: Any = None
         if compiled is not None:
             reply = self._ask(LoadGuest(language, b"", compiled), (GuestLoaded, ExecutorFailed))
         if not isinstance(reply, GuestLoaded):  # nothing was kept, or it is not for this machine: made again
             compiled = None
-            reply = self._ask(LoadGuest(language, self._guest_wasm(language), None), GuestLoaded)
+            reply = self._ask(LoadGuest(language, self._guest_wasm(digest), None), GuestLoaded)
         if isinstance(reply, LoadFailed):
             raise InternalError("executor.guest", f"the {language} guest cannot be loaded: {reply.message}")
         native = reply.compiled or compiled
-        if native is None:
-            raise InternalError("executor.guest", f"the executor gave no native code of the {language} guest")
-        self._guests[language] = native
+        if native is None or reply.digest != digest:
+            raise InternalError("executor.guest", f"the executor has another {language} guest, or no native code of it")
+        self._native[digest] = native
+        self._languages.add(language)
         made: bytes | None = reply.compiled
         return made
 
@@ -109,7 +136,11 @@ class Executor:
         name = program.origin.program
         if isinstance(self.load(program), LoadFailed):
             raise InternalError("checkpoint.program", f"program 0x{name.hex()}, which ran before, does not load")
-        self._ask(self._state_of(name), Done)
+        self.give_state(name)
+
+    def give_state(self, program: ProgramId) -> None:
+        """Gives a loaded program the state that it has by now."""
+        self._ask(self._state_of(program), Done)
 
     def rekey(self, program: Program) -> None:
         """Gives a loaded program the secrets of its present epoch."""
@@ -174,8 +205,9 @@ class Executor:
         )
 
     def _feed_again(self) -> None:
-        self._port.restart()
-        for language, native in self._guests.items():
+        self._port.restart(self._runtime)
+        for language in sorted(self._languages):
+            native = self._native[self._runtime.guest(language)]
             self._expect(LoadGuest(language, b"", native), GuestLoaded)
         for identifier, program in self._programs.items():
             self._expect(program.load_request(), Loaded)

@@ -69,6 +69,7 @@ __all__ = [
     "MemoryDump",
     "NeedCode",
     "NeedKeys",
+    "NeedRuntime",
     "Offered",
     "Offers",
     "OutputsKept",
@@ -269,12 +270,13 @@ class PrepareGuest:
 
     Args:
         language: of the guest.
-        cached: what an earlier ``KeepCache`` handed out under this enclave's platform and measurement, or empty. What
-        does
-            not open is made again, never loaded (PROTOCOL 5.8).
+        runtime: 32 bytes, of this release: the one that the cluster has, or is going to have.
+        cached: what an earlier ``KeepCache`` handed out under this enclave's platform, measurement and that runtime, or
+            empty. What does not open is made again, never loaded (PROTOCOL 5.8).
     """
 
     language: str
+    runtime: bytes
     cached: bytes
 
 
@@ -459,6 +461,24 @@ class Halted:
     what: str
     why: str
     next: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeedRuntime:
+    """Notice: the next link begins an epoch whose runtime is not in this release (PROTOCOL 12). The enclave executes
+    nothing more and answers no query; receipts up to that link are signed as before.
+
+    Args:
+        epoch: that begins.
+        link: its first, not executed.
+        runtime: 32 bytes, that is missing.
+        failure: what is missing and what to do.
+    """
+
+    epoch: int
+    link: int
+    runtime: bytes
+    failure: Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -1028,6 +1048,7 @@ WORKER_REPLIES = RecordTable(
         PieceTaken,
         KeepCache,
         Halted,
+        NeedRuntime,
         LinkExecuted,
         OutputsKept,
         InputKeySigned,

@@ -178,6 +178,11 @@ class ClusterState:
         """The state of a program that was added."""
         return self._programs[program]
 
+    def set_record(self, program: ProgramId, record: Digest) -> None:
+        """What a program is has changed: its code, or whether it is alive."""
+        self._programs[program].record = record
+        self._dirty.add(program)
+
     def write(self, program: ProgramId, key: bytes, value: bytes | None, link: int, position: int) -> None:
         """Applies one write of an executed item."""
         self._programs[program].write(key, value, link, position)

@@ -40,6 +40,7 @@ from coprocessor.sandbox.executor_messages import (
 )
 from coprocessor.sandbox.faults import ExhaustedLimit
 from coprocessor.sandbox.outcome import OutcomeKind
+from coprocessor.sandbox.runtime import Runtime
 from coprocessor.values.errors import InternalError
 from coprocessor.values.identities import (
     ZERO_ADDRESS,
@@ -126,13 +127,24 @@ class Transition:
         self.has_older = False
         """Entries are left under the keys of older epochs."""
 
-    def begin_epoch(self, keys: ClusterKeys) -> None:
-        """New keys write from the present link on; what stands under older ones waits (PROTOCOL 8.3)."""
+    def begin_epoch(self, keys: ClusterKeys, runtime: Runtime) -> None:
+        """New keys write from the present link on; what stands under older ones waits (PROTOCOL 8.3). Where the epoch
+        has another runtime, everything runs under it from the present link on (PROTOCOL 12)."""
         self._programs.change(lambda program: program.rekeyed(keys.program(program.origin.program)))
-        for program in self._programs.alive():
-            self._executor.rekey(program)
+        if runtime == self._executor.runtime:
+            for program in self._programs.alive():
+                self._executor.rekey(program)
+        else:
+            self._switch(runtime)
         self._state.rekey(keys)
         self.has_older = True
+
+    def _switch(self, runtime: Runtime) -> None:
+        self._executor.switch(runtime)
+        for program in self._programs.alive():
+            moved = self._loader.move(program)
+            self._programs.put(moved)
+            self._state.set_record(program.origin.program, moved.record())
 
     def missing_code(self, proven: ProvenLink) -> CodeHash | None:
         """The code that ``apply`` would lack, or None."""
@@ -187,9 +199,7 @@ class Transition:
     def _finish(self, part: _Part) -> tuple[ItemResult, ...]:
         return () if part.request is None else _results(part.request, self._executor.finish(part.request))
 
-    def _collect(
-        self, proven: ProvenLink, part: _Part, results: Sequence[ItemResult]
-    ) -> list[tuple[ItemOutput, Leaf]]:
+    def _collect(self, proven: ProvenLink, part: _Part, results: Sequence[ItemResult]) -> list[tuple[ItemOutput, Leaf]]:
         self._write(proven, results)
         by_position = {result.position: result for result in results}
         outputs = []
@@ -262,7 +272,7 @@ class Transition:
         outcome = self._construct(proven, program, arguments)
         if outcome is None or outcome.kind == OutcomeKind.OK:
             return _public(proven, place, Status.OK, 0 if outcome is None else outcome.fuel, b"")
-        self._state.program(origin.program).record = self._programs.bury(origin.program).record()
+        self._state.set_record(origin.program, self._programs.bury(origin.program).record())
         self._executor.unload(origin.program)
         is_secret = program.is_private or is_sealed_init(origin.init)  # then so are the constructor's words
         message = str(constructor_failed()) if is_secret else outcome.message
@@ -291,7 +301,7 @@ class Transition:
             message = str(upgrade_failed(place_of(outcome.message), successor.is_private))
             return _public(proven, place, _status(outcome), outcome.fuel, message.encode("utf-8"))
         self._programs.put(successor)
-        self._state.program(change.program).record = successor.record()
+        self._state.set_record(change.program, successor.record())
         return _public(proven, place, Status.OK, 0 if outcome is None else outcome.fuel, b"")
 
     def _carry_over(self, proven: ProvenLink, successor: Program, fuel_limit: int) -> CallOutcome | None:

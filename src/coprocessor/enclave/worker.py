@@ -24,15 +24,16 @@ from coprocessor.enclave.chain_view import ChainView
 from coprocessor.enclave.checkpoint import Checkpoint, Manifest, make_checkpoint, open_checkpoint, take_snapshot
 from coprocessor.enclave.cluster_keys import ClusterKeyAcquisition
 from coprocessor.enclave.epochs import BegunEpoch, Epochs, grace_of
-from coprocessor.enclave.executor_port import Executor, ExecutorPort
+from coprocessor.enclave.executor_port import Executor
 from coprocessor.enclave.history import History
-from coprocessor.enclave.identity import EnclaveKeys, Entropy
+from coprocessor.enclave.identity import EnclaveKeys
 from coprocessor.enclave.inbox import InboxReplay, ProvenLink, link_of
 from coprocessor.enclave.key_statements import KeyStatements
 from coprocessor.enclave.programs import CodeStore, ProgramTable
 from coprocessor.enclave.query_service import QueryService
 from coprocessor.enclave.restoring import Pieces, check_named, rebuild
 from coprocessor.enclave.sealed_state import GENESIS_ROOT, ClusterState
+from coprocessor.enclave.surroundings import Guests, WorkerSurroundings
 from coprocessor.enclave.transition import Transition
 from coprocessor.enclave.undelivered import KeptLink, Undelivered, result_of
 from coprocessor.keys.derivation import ClusterKeys
@@ -42,7 +43,6 @@ from coprocessor.protocol.links import LinkKind, compute_genesis_head
 from coprocessor.protocol.receipts import Receipt
 from coprocessor.protocol.statements import Boundary
 from coprocessor.protocol.system import decode_epoch, decode_instantiation
-from coprocessor.sandbox.sealed_cache import CacheKind, SealedCache
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, EvidenceRefused, MalformedInput
 from coprocessor.values.identities import (
     Address,
@@ -50,7 +50,6 @@ from coprocessor.values.identities import (
     CodeHash,
     Digest,
     ProgramId,
-    RuntimeId,
     StateRoot,
     WorkerId,
     checked_address,
@@ -58,46 +57,10 @@ from coprocessor.values.identities import (
 )
 from coprocessor.values.network import Network
 
-__all__ = ["BOUNDARY_LINKS", "WorkerCore", "WorkerSurroundings"]
+__all__ = ["BOUNDARY_LINKS", "WorkerCore"]
 
 BOUNDARY_LINKS = 128
 """After so many links another checkpoint is made while older epochs are not closed: the ring of heads is short."""
-
-
-class WorkerSurroundings:
-    """What the measured loop gives to the core.
-
-    Args:
-        entropy: random bytes from inside the boundary.
-        executor: where guests run.
-        guest_wasm: module of a language's interpreter.
-        guest_digest: SHA-256 of that module.
-        runtime: 32 bytes, the runtime id of executor and guests.
-        seal_key: 32 bytes, bound to platform and measurement; authenticates what lies on the host's disk.
-        platform: 32 bytes, id of the machine.
-        simulated: the hardware is simulated.
-    """
-
-    def __init__(
-        self,
-        *,
-        entropy: Entropy,
-        executor: ExecutorPort,
-        guest_wasm: Callable[[str], bytes],
-        guest_digest: Callable[[str], bytes],
-        runtime: RuntimeId,
-        seal_key: bytes,
-        platform: bytes,
-        simulated: bool,
-    ) -> None:
-        self.entropy = entropy
-        self.executor = executor
-        self.guest_wasm = guest_wasm
-        self.guest_digest = guest_digest
-        self.runtime = runtime
-        self.cache = SealedCache(seal_key, runtime)
-        self.platform = platform
-        self.simulated = simulated
 
 
 class WorkerCore:
@@ -170,7 +133,8 @@ class _Cluster:
         self._codes = CodeStore()
         self._programs = ProgramTable()
         self._state = ClusterState(self._network)
-        self._executor = Executor(around.executor, around.guest_wasm, self._entries)
+        self._executor = Executor(around.executor, around.runtimes.first, around.guest_wasm, self._entries)
+        self._guests = Guests(around, self._executor)
         insecure = network.configuration.allow_simulated
         self._acquisition = ClusterKeyAcquisition(self._network, cluster, insecure, self.keys, around.entropy)
         self._epochs = Epochs(grace_of(network.configuration))
@@ -192,6 +156,7 @@ class _Cluster:
         self._pieces = Pieces()
         self._asked_code: CodeHash | None = None
         self._halted: CoprocessorError | None = None
+        self._lacking: EvidenceRefused | None = None  # the next link's runtime is not in this release
         self._handlers: dict[type, Callable[[Any], list[Any]]] = {
             m.Headers: self._on_headers,
             m.ChainProof: self._on_proof,
@@ -279,7 +244,7 @@ class _Cluster:
 
     def work(self) -> list[Any]:
         proven = self._replay.peek()
-        if proven is None or self._halted is not None:
+        if proven is None or self._halted is not None or self._lacking is not None:
             return []
         try:
             return self._execute(proven)
@@ -288,10 +253,11 @@ class _Cluster:
             return [m.Halted(error.code, error.what, error.why, error.next)]
 
     def _execute(self, proven: ProvenLink) -> list[Any]:
+        runtime = self._executor.runtime
         if proven.link.kind == LinkKind.EPOCH:
-            missing_epoch = self._begin_epoch(proven)
-            if missing_epoch is not None:
-                return missing_epoch
+            waiting = self._begin_epoch(proven)
+            if waiting is not None:
+                return waiting
         if self._epochs.current == 0:
             raise EvidenceRefused("inbox.no_epoch", "the cluster's inbox does not begin with an epoch")
         missing = self._transition.missing_code(proven)
@@ -311,6 +277,8 @@ class _Cluster:
         notices: list[Any] = [m.LinkExecuted(proven.link.index, proven.head, root, applied.outputs)]
         if proven.link.kind == LinkKind.EPOCH:
             notices += self._key_statements.sign_all(self._present_keys())
+        if self._executor.runtime != runtime:
+            notices += self._guests.kept()
         if proven.link.kind == LinkKind.INSTANTIATE:
             program = decode_instantiation(proven.link.payload).program
             notices.append(self._key_statements.sign_one(program, self._present_keys()))
@@ -357,8 +325,11 @@ class _Cluster:
                 "checkpoint.no_keys", f"the keys of epoch {manifest.epoch} are not held yet", next="take keys first"
             )
         snapshot = open_checkpoint(Checkpoint(manifest, pieces), keys)
+        runtime = self._around.carried(snapshot.epochs[-1].runtime)
         try:
             rebuild(snapshot, manifest, keys, self._programs, self._state, self._epochs)
+            if runtime != self._executor.runtime:
+                self._executor.switch(runtime)
             for program in self._programs.alive():
                 self._executor.restore(program)
         except CoprocessorError as error:  # nothing of a half-built state may ever run
@@ -372,22 +343,23 @@ class _Cluster:
         return [m.Restored(manifest.count), *kept, *self._key_statements.sign_all(self._present_keys())]
 
     def _begin_epoch(self, proven: ProvenLink) -> list[Any] | None:
-        """Switches keys at an epoch's link; what to say instead while its keys are not held (PROTOCOL 8.3)."""
+        """Switches keys, and the runtime where that changes, at an epoch's link (PROTOCOL 8.3, 12); what to say instead
+        while its keys are not held, or where its runtime is not in this release: then the enclave stops before the
+        link, and goes on signing for those before it."""
         change = decode_epoch(proven.link.payload)
+        try:
+            runtime = self._around.carried(change.runtime)
+        except EvidenceRefused as error:
+            self._lacking = error
+            failure = m.Failure(error.code, error.what, error.why, error.next)
+            return [m.NeedRuntime(change.epoch, proven.link.index, change.runtime, failure)]
         keys = self._epochs.keys(change.epoch)
         if keys is None:
             is_news = self._asked_epoch != change.epoch
             self._asked_epoch = change.epoch
             return [m.NeedKeys(change.epoch)] if is_news else []
-        if change.runtime != self._around.runtime:
-            raise EvidenceRefused(
-                "runtime.mismatch",
-                f"the cluster runs 0x{change.runtime.hex()}, this enclave 0x{self._around.runtime.hex()}",
-                "another engine, guest or limit: fuel and results would not be comparable",
-                "install the release that the cluster runs",
-            )
         self._epochs.begin(BegunEpoch(change.epoch, proven.link.index, proven.link.timestamp, change.runtime))
-        self._transition.begin_epoch(keys)
+        self._transition.begin_epoch(keys, runtime)
         return None
 
     def _present_keys(self) -> ClusterKeys:
@@ -404,13 +376,7 @@ class _Cluster:
         return [m.Ready()]
 
     def _on_prepare(self, message: m.PrepareGuest) -> list[Any]:
-        source = self._around.guest_digest(message.language)
-        cached = self._around.cache.open(CacheKind.COMPILED, source, message.cached) if message.cached else None
-        compiled = self._executor.prepare_guest(message.language, cached)
-        if compiled is None:
-            return [m.Ready()]
-        sealed = self._around.cache.seal(CacheKind.COMPILED, source, compiled, self._around.entropy(32))
-        return [m.Ready(), m.KeepCache(f"guest-{message.language}", sealed)]
+        return self._guests.prepare(message, has_begun=self._epochs.current > 0)
 
     # ---- receipts, queries, status
 
@@ -442,6 +408,8 @@ class _Cluster:
         try:
             if self._halted is not None:
                 raise self._halted
+            if self._lacking is not None:  # a link is proven that is not executed here: every answer would be old
+                raise self._lacking
             return [m.Answer(message.tag, self._query_service().answer(message), None)]
         except CoprocessorError as error:
             failure = m.Failure(error.code, error.what, error.why, error.next)

@@ -11,25 +11,27 @@ from coprocessor.enclave.executor_port import ExecutorDied
 from coprocessor.enclave.loop import serve
 from coprocessor.enclave.messages import WORKER_REPLIES, WORKER_REQUESTS, simulated
 from coprocessor.enclave.process import read_start
-from coprocessor.enclave.worker import WorkerCore, WorkerSurroundings
+from coprocessor.enclave.surroundings import WorkerSurroundings
+from coprocessor.enclave.worker import WorkerCore
 from coprocessor.sandbox import supervisor
 from coprocessor.sandbox.python_guest import guest_digest, load_guest_wasm
-from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
-from coprocessor.values.errors import CallerMisuse, InternalError
+from coprocessor.sandbox.runtime import Runtime, release_runtimes
+from coprocessor.values.errors import InternalError
 
 __all__ = ["ProcessPort", "main"]
 
 
 class ProcessPort:
-    """An executor in a child process that is replaced when it dies."""
+    """An executor in a child process that is replaced when it dies; it begins with ``runtime``."""
 
-    def __init__(self) -> None:
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
         self._handle: supervisor.ExecutorHandle | None = None
 
     def send(self, request: Any) -> None:
         """Starts a request. Raises ExecutorDied."""
         if self._handle is None:
-            self._handle = supervisor.ExecutorHandle()
+            self._handle = supervisor.ExecutorHandle(self._runtime.id)
         with _told_as_the_core_knows_it():
             self._handle.send(request)
 
@@ -40,11 +42,11 @@ class ProcessPort:
         with _told_as_the_core_knows_it():
             return self._handle.receive()
 
-    def restart(self) -> None:
-        """A new, empty executor."""
+    def restart(self, runtime: Runtime) -> None:
+        """A new, empty executor of this runtime."""
         if self._handle is not None:
             self._handle.kill()
-        self._handle = supervisor.ExecutorHandle()
+        self._handle = supervisor.ExecutorHandle(runtime.id)
 
     def close(self) -> None:
         """Ends the executor."""
@@ -63,13 +65,13 @@ def _told_as_the_core_knows_it() -> Iterator[None]:
 def main() -> None:
     """Serves one host over the inherited socket until it stops."""
     start = read_start("enclave of a worker")
-    port = ProcessPort()
+    runtimes = release_runtimes()
+    port = ProcessPort(runtimes.first)
     surroundings = WorkerSurroundings(
         entropy=os.urandom,
         executor=port,
         guest_wasm=_guest_wasm,
-        guest_digest=_guest_digest,
-        runtime=compute_runtime_id(engine_version(), (guest_digest(),)),
+        runtimes=runtimes,
         seal_key=start.attester.seal_key(b"code-cache"),
         platform=start.platform,
         simulated=start.attester.is_simulated,
@@ -83,19 +85,10 @@ def main() -> None:
         port.close()
 
 
-def _guest_wasm(language: str) -> bytes:
-    _check_language(language)
+def _guest_wasm(digest: bytes) -> bytes:
+    if digest != guest_digest():
+        raise InternalError("guest.package", f"the release carries no interpreter 0x{digest.hex()}")
     return load_guest_wasm()
-
-
-def _guest_digest(language: str) -> bytes:
-    _check_language(language)
-    return guest_digest()
-
-
-def _check_language(language: str) -> None:
-    if language != "python":
-        raise CallerMisuse("guest.unknown", f"there is no guest for {language!r}", next="python is the one there is")
 
 
 if __name__ == "__main__":

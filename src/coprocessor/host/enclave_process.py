@@ -42,6 +42,7 @@ _NOTICES = (
     m.LinkExecuted,
     m.NeedCode,
     m.NeedKeys,
+    m.NeedRuntime,
 )
 _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "TMPDIR")
 

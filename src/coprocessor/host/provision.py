@@ -23,8 +23,7 @@ from coprocessor.enclave import messages as m
 from coprocessor.host.ceremony import FirstCommittee
 from coprocessor.host.http import PeerClient, PeerRefused
 from coprocessor.protocol.genesis import compute_network_id
-from coprocessor.sandbox.python_guest import guest_digest
-from coprocessor.sandbox.runtime import compute_runtime_id, engine_version
+from coprocessor.sandbox.runtime import release_runtimes
 from coprocessor.values.errors import EvidenceRefused
 from coprocessor.values.identities import ZERO_DIGEST, Address, ClusterId, to_hex
 from coprocessor.values.network import AttestationFloor, Custodian, Network, NetworkConfiguration
@@ -110,7 +109,7 @@ async def first_clusters(
     sender: TransactionSender, node: Node, configuration: NetworkConfiguration, count: int = 1
 ) -> tuple[ClusterId, ...]:
     """The deployer's first clusters that run this release."""
-    terms = ClusterTerms(compute_runtime_id(engine_version(), (guest_digest(),)))
+    terms = ClusterTerms(release_runtimes().first.id)
     contract = NetworkContracts.of(node, configuration)["Clusters"]
     return tuple([await create_cluster(sender, contract, terms, at) for at in range(count)])
 

@@ -29,12 +29,15 @@ from coprocessor.host.enrolment import RENEW_SECONDS, Enrolment
 from coprocessor.host.epoch_watch import EpochWatch
 from coprocessor.host.feed import ChainFeed
 from coprocessor.host.link_feed import LinkFeed
+from coprocessor.host.runtime_watch import RuntimeWatch
 from coprocessor.host.settled_index import SettledIndex
 from coprocessor.host.settler import Settler
 from coprocessor.host.trying import FreshEnclaveNeeded, Trying, until_first_ends, wait_for_event
 from coprocessor.host.worker_options import Surroundings
+from coprocessor.sandbox.runtime import release_runtimes
+from coprocessor.sandbox.sealed_cache import cache_name
 from coprocessor.values.errors import CoprocessorError
-from coprocessor.values.identities import Address
+from coprocessor.values.identities import Address, RuntimeId
 
 __all__ = ["WorkerLife"]
 
@@ -46,6 +49,7 @@ RENEWAL_LOOK_SECONDS = 60.0
 MAX_CACHE_BYTES = 256 * 1024 * 1024
 """Bytes of sealed native code that are read back."""
 
+_RUNTIME = 6  # field of Clusters.clusters
 _CACHE_NAME = re.compile(r"[a-z0-9-]{1,64}")
 
 
@@ -127,6 +131,7 @@ class WorkerLife:
             self._trying.for_ever("chain", lambda: self._follow(feed)),
             self._trying.for_ever("settlement", self._act, self._wake),
             self._trying.for_ever("keys after removals", self.watch.step),
+            self._trying.for_ever("runtimes", RuntimeWatch(around).step),
             self._trying.for_ever("renewal", self._renew_in_time),
             self._serve_code(enclave),
             self._serve_keys(enrolment),
@@ -231,6 +236,9 @@ class WorkerLife:
             case m.KeepCache():
                 if _CACHE_NAME.fullmatch(notice.name):
                     self._keep(self._cache_path(notice.name), notice.sealed)
+            case m.NeedRuntime():
+                failure = EnclaveRefused(notice.failure)
+                self._around.progress.wait_for(f"link {notice.link}, where epoch {notice.epoch} begins", failure)
             case m.Halted():
                 self._halted = EnclaveRefused(m.Failure(notice.code, notice.what, notice.why, notice.next))
         self._tell()
@@ -261,8 +269,13 @@ class WorkerLife:
 
     async def _prepare(self, enclave: EnclaveProcess) -> None:
         """Makes interpreters ready ahead of their first program; the first start compiles them for this machine."""
-        for language in self._around.options.interpreters:
-            await enclave.request(m.PrepareGuest(language, self._cached(f"guest-{language}")), m.Ready)
+        around = self._around
+        cluster: Any = await around.contract("Clusters").read("clusters", around.cluster)
+        runtimes = release_runtimes()
+        runtime = runtimes.find(RuntimeId(cluster[_RUNTIME])) or runtimes.first
+        for language in around.options.interpreters:
+            cached = self._cached(cache_name(language, runtime.id))
+            await enclave.request(m.PrepareGuest(language, runtime.id, cached), m.Ready)
 
     def _cached(self, name: str) -> bytes:
         """What was kept, or nothing; the enclave makes it again where it is damaged (PROTOCOL 5.8)."""

@@ -28,6 +28,7 @@ __all__ = [
     "cluster_epoch",
     "cluster_field",
     "cluster_member",
+    "cluster_next_runtime",
     "gatekeeping_committee",
     "gatekeeping_genesis",
     "gatekeeping_is_handover",
@@ -106,7 +107,7 @@ VARIABLES: Final[dict[str, dict[str, int]]] = {
         "pins": 14,
         "delay": 15,
     },
-    "Clusters": {"clusters": 0, "members": 1, "epochs": 2, "boundaries": 3},
+    "Clusters": {"clusters": 0, "members": 1, "epochs": 2, "boundaries": 3, "next_runtimes": 9},
     "Programs": {
         "codes": 0,
         "programs": 1,
@@ -169,6 +170,7 @@ STRUCTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "Clusters.epochs": ("start", "quorum", "fast_quorum", "runtime", "raised"),
     "Clusters.boundaries": ("epoch", "count", "inbox_head", "root", "checkpoint"),
+    "Clusters.next_runtimes": ("runtime", "ready"),
     "Programs.programs": ("owner", "cluster", "code_hash", "handle", "policy"),
     "Programs.announcements": ("code_hash", "ready", "expires", "fuel_limit", "number"),
     "Programs.upgrades": ("code_hash", "link"),
@@ -333,6 +335,11 @@ def cluster_epoch(cluster: bytes, epoch: int, field: str) -> Digest:
 def cluster_boundary(cluster: bytes, field: str) -> Digest:
     """A field of ``Clusters.boundaries[cluster]``: where the cluster's closed epochs ended (PROTOCOL 8.4)."""
     return _member("Clusters", "boundaries", field, cluster)
+
+
+def cluster_next_runtime(cluster: bytes, field: str) -> Digest:
+    """A field of ``Clusters.next_runtimes[cluster]``: the runtime that is announced (PROTOCOL 12), or zero."""
+    return _member("Clusters", "next_runtimes", field, cluster)
 
 
 def cluster_member(cluster: bytes, worker: bytes) -> Digest:

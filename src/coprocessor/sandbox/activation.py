@@ -3,7 +3,7 @@
 Rules enforced:
 
 1. Randomness is a function of (seed, program, call index) (PROTOCOL 5.2).
-2. Only declared callees are called, none that is active already, and at most MAX_CALL_DEPTH programs at once
+2. Only declared callees are called, none that is active already, and at most so many programs at once as the rules say
    (PROTOCOL 5.4).
    Nobody calls the method ``upgrade`` (PROTOCOL 12).
 3. A callee that fails leaves no writes and no events; its caller sees the status and goes on.
@@ -25,10 +25,11 @@ from coprocessor.sandbox.drawn import derive_application_key, draw_random
 from coprocessor.sandbox.faults import ExhaustedLimit, GuestFault, GuestTrap, LimitExhausted, TrapKind
 from coprocessor.sandbox.instance import CallBudget, LoadedProgram, run_call
 from coprocessor.sandbox.outcome import LogEntry, Outcome, OutcomeKind
+from coprocessor.sandbox.rules import RULES, Rules
 from coprocessor.sandbox.services import ScanPage
 from coprocessor.sandbox.state import Layer, ProgramStates, Write
 from coprocessor.values.identities import ZERO_ADDRESS, ZERO_DIGEST, Address, ProgramId, RequestId
-from coprocessor.values.limits import MAX_CALL_DEPTH, MAX_EVENTS, MAX_LOG_BYTES, MAX_STATE_WRITE_BYTES
+from coprocessor.values.limits import MAX_EVENTS
 
 __all__ = ["ActivatedCall", "Program", "run_item"]
 
@@ -66,6 +67,7 @@ class _Item:
     frame: CallFrame
     seed: bytes
     is_query: bool
+    rules: Rules
     logs: list[LogEntry] = field(default_factory=list)
     log_bytes: int = 0
     written_bytes: int = 0
@@ -74,7 +76,12 @@ class _Item:
 
 
 def run_item(
-    programs: Mapping[ProgramId, Program], states: ProgramStates, frame: CallFrame, seed: bytes, fuel: int
+    programs: Mapping[ProgramId, Program],
+    states: ProgramStates,
+    frame: CallFrame,
+    seed: bytes,
+    fuel: int,
+    rules: Rules = RULES,
 ) -> ActivatedCall:
     """Runs one item, or one query where the frame's kind says so.
 
@@ -84,12 +91,13 @@ def run_item(
         frame: the outermost call.
         seed: 32 bytes of randomness for this item.
         fuel: the item's limit.
+        rules: prices and limits of the runtime.
 
     Raises:
         HostShortage, InternalError: this machine failed; nothing was decided.
     """
     is_query = frame.kind == FrameKind.QUERY
-    item = _Item(programs, frame, seed, is_query)
+    item = _Item(programs, frame, seed, is_query, rules)
     layer = Layer(states)
     budget = CallBudget(fuel, is_interruptible=is_query)
     outcome = _Activation(item, programs[frame.program], layer).run(frame, budget)
@@ -102,6 +110,7 @@ class _Activation:
 
     def __init__(self, item: _Item, program: Program, layer: Layer) -> None:
         self._item = item
+        self.rules = item.rules
         self._program = program
         self._layer = layer
         self._callee_events: list[Event] = []
@@ -148,7 +157,7 @@ class _Activation:
 
     def log(self, level: int, text: bytes) -> None:
         self._item.log_bytes += _LOG_FRAMING + len(text)
-        if self._item.log_bytes > MAX_LOG_BYTES:
+        if self._item.log_bytes > self.rules.log_bytes:
             raise LimitExhausted(ExhaustedLimit.LOG)
         if not self._is_discreet:
             self._item.logs.append(LogEntry(self._program.identity, level, text))
@@ -202,8 +211,8 @@ class _Activation:
             return "the method upgrade is run by the cluster alone"
         if identity in self._item.active:
             return "the program is active already"
-        if len(self._item.active) >= MAX_CALL_DEPTH:
-            return f"{MAX_CALL_DEPTH} programs are active already"
+        if len(self._item.active) >= self.rules.call_depth:
+            return f"{self.rules.call_depth} programs are active already"
         if identity not in self._item.programs:
             return "the program is not loaded"
         return ""
@@ -212,7 +221,7 @@ class _Activation:
         if self._item.is_query:
             raise GuestFault("a query cannot write state")
         self._item.written_bytes += size
-        if self._item.written_bytes > MAX_STATE_WRITE_BYTES:
+        if self._item.written_bytes > self.rules.state_write_bytes:
             raise LimitExhausted(ExhaustedLimit.STATE)
 
 

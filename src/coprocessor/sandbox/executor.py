@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from coprocessor.crypto.hashing import sha256
 from coprocessor.sandbox.abi import CallFrame, FrameKind
-from coprocessor.sandbox.activation import Program, run_item
+from coprocessor.sandbox.activation import ActivatedCall, Program, run_item
 from coprocessor.sandbox.engine import CompiledModule, Engine
 from coprocessor.sandbox.executor_messages import (
     Call,
@@ -46,6 +46,7 @@ from coprocessor.sandbox.executor_messages import (
 from coprocessor.sandbox.instance import LoadedProgram
 from coprocessor.sandbox.loading import LoadedImage, load_image
 from coprocessor.sandbox.outcome import Outcome
+from coprocessor.sandbox.rules import RULES, Rules
 from coprocessor.sandbox.state import ProgramStates
 from coprocessor.sandbox.validation import PYTHON_PROFILE
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, GuestFailed, InternalError, MalformedInput
@@ -71,10 +72,12 @@ class _NoInterrupter:
 
 
 class Executor:
-    """Answers one message at a time. Must be used on a guest stack (``native_stack``)."""
+    """Answers one message at a time, under one runtime for all its life. Must be used on a guest stack
+    (``native_stack``)."""
 
-    def __init__(self, engine: Engine, interrupter: Interrupter | None = None) -> None:
+    def __init__(self, engine: Engine, interrupter: Interrupter | None = None, rules: Rules = RULES) -> None:
         self._engine = engine
+        self._rules = rules
         self._interrupter = interrupter or _NoInterrupter()
         self._guests: dict[str, CompiledModule] = {}
         self._programs: dict[ProgramId, Program] = {}
@@ -180,7 +183,7 @@ class Executor:
             image = self._reuse(lambda: LoadedImage.deserialize(message.snapshot or b"", guest))
             if image is not None:
                 return image, None, None
-        image = load_image(guest, message.code)
+        image = load_image(guest, message.code, self._rules)
         return image, None, image.serialize()
 
     @staticmethod
@@ -203,7 +206,7 @@ class Executor:
 
     def _run(self, message: Execute, item: Item) -> ItemResult:
         frame = _frame(message, item.call, item.position)
-        done = run_item(self._programs, self._states, frame, item.call.random_seed, _fuel(item.call))
+        done = self._run_item(frame, item.call)
         self._states.apply(done.writes)
         writes = tuple(StateWrite(program, key, value) for program, key, value in done.writes)
         return ItemResult(item.position, _to_message(done.outcome), writes)
@@ -214,8 +217,11 @@ class Executor:
             raise CallerMisuse("executor.kind", f"a query cannot be of kind {frame.kind.name}")
         self._known(frame.program)
         with self._interrupter.within(message.deadline_milliseconds):
-            done = run_item(self._programs, self._states, frame, message.call.random_seed, _fuel(message.call))
+            done = self._run_item(frame, message.call)
         return Queried(_to_message(done.outcome))
+
+    def _run_item(self, frame: CallFrame, call: Call) -> ActivatedCall:
+        return run_item(self._programs, self._states, frame, call.random_seed, _fuel(call), self._rules)
 
     def _known(self, program: ProgramId) -> None:
         if program not in self._programs:

@@ -1,5 +1,5 @@
 """The executor's process: a thin loop over an inherited socket, ``python -m coprocessor.sandbox.executor_process --fd
-N``.
+N``. It executes under one runtime of its release.
 
 No network, no files: after start the process only reads requests from its one socket and writes replies to it. Each
 message is its length in four bytes, big-endian, then its encoding.
@@ -30,7 +30,9 @@ from coprocessor.sandbox.executor_messages import (
 from coprocessor.sandbox.framing import read_frame, write_frame
 from coprocessor.sandbox.native_stack import run_on_guest_stack
 from coprocessor.sandbox.reticence import keep_silent
+from coprocessor.sandbox.runtime import Runtime, release_runtimes
 from coprocessor.values.errors import MalformedInput
+from coprocessor.values.identities import RuntimeId
 
 __all__ = ["Watchdog", "exit_on_lost_errors", "exit_with_parent", "main", "serve"]
 
@@ -101,13 +103,13 @@ def exit_on_lost_errors() -> None:
     sys.excepthook, sys.unraisablehook = (partial(stop, show) for show in shown)
 
 
-def serve(channel: socket.socket) -> None:
+def serve(channel: socket.socket, runtime: Runtime) -> None:
     """Answers requests until ``Stop``, the end of the channel (be it inside a request), a request that claims to be too
     long, or a failure after which the state may be half-way."""
     engine = Engine()
     if engine.fallback_reason:
         sys.stderr.write(f"the executor drives its engine by the slow path: {engine.fallback_reason}\n")
-    executor = Executor(engine, Watchdog(engine))
+    executor = Executor(engine, Watchdog(engine), runtime.rules)
     while True:
         try:
             data = read_frame(channel, MAX_EXECUTOR_MESSAGE)
@@ -136,12 +138,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point of the process."""
     parser = argparse.ArgumentParser(prog="coprocessor.sandbox.executor_process")
     parser.add_argument("--fd", type=int, required=True, help="inherited unix stream socket")
+    parser.add_argument("--runtime", default="", help="id of a runtime of this release, in hex; default: the first")
     options = parser.parse_args(arguments)
+    runtimes = release_runtimes()
+    runtime = runtimes.find(RuntimeId(bytes.fromhex(options.runtime))) if options.runtime else runtimes.first
+    if runtime is None:
+        parser.error(f"this release carries no runtime {options.runtime}")
     keep_silent()
     exit_with_parent(os.getppid())
     exit_on_lost_errors()
     with socket.socket(fileno=options.fd) as channel:
-        run_on_guest_stack(serve, channel)
+        run_on_guest_stack(serve, channel, runtime)
     return 0
 
 

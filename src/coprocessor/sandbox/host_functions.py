@@ -2,19 +2,18 @@
 called.
 
 A pointer and a length come from a guest that may be hostile, so each is read as unsigned and checked against the
-memory's present size. Work of the host costs fuel before it is done, by the prices below, which are part of the
-runtime id.
+memory's present size. Work of the host costs fuel before it is done, by the prices of the runtime (``rules``).
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Final
 
 from coprocessor.sandbox.faults import GuestFault
 from coprocessor.sandbox.instrumentation import DEPTH_EXPORT
 from coprocessor.sandbox.live import HostFunction, LiveInstance
+from coprocessor.sandbox.rules import Price
 from coprocessor.sandbox.services import HostServices
 from coprocessor.values.errors import InternalError
 from coprocessor.values.limits import (
@@ -27,7 +26,7 @@ from coprocessor.values.limits import (
     MAX_VALUE_BYTES,
 )
 
-__all__ = ["ABSENT", "HOST_FUNCTIONS", "PRICES", "Price"]
+__all__ = ["ABSENT", "HOST_FUNCTIONS"]
 
 ABSENT: Final = (1 << 64) - 1
 """-1 as an unsigned 64-bit integer."""
@@ -39,37 +38,18 @@ _PROGRAM_BYTES: Final = 32
 _SELECTOR_BYTES: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
-    """Fuel of one host function: once, and for each byte that it moves."""
-
-    base: int
-    per_byte: int = 0
-
-
-PRICES: Final[dict[str, Price]] = {
-    "kv_get": Price(8_000, 2),
-    "kv_set": Price(40_000, 16),
-    "kv_delete": Price(40_000, 16),
-    "kv_scan": Price(20_000, 4),
-    "kv_scan_entry": Price(1_000),
-    "log": Price(4_000, 4),
-    "derive_key": Price(20_000, 4),
-    "sign": Price(100_000),
-    "random": Price(10_000, 8),
-    "call": Price(200_000, 4),
-}
-"""One unit of fuel is about a nanosecond of guest code; writes pay for the authenticated map behind them, too."""
-
-
 def _services(live: LiveInstance) -> HostServices:
     if live.services is None:
         raise InternalError("sandbox.no_services", "a guest called the host before its services were set")
     return live.services
 
 
+def _price(live: LiveInstance, name: str) -> Price:
+    return _services(live).rules.prices[name]
+
+
 def _charge(live: LiveInstance, name: str, moved: int) -> None:
-    price = PRICES[name]
+    price = _price(live, name)
     live.charge(price.base + price.per_byte * moved)
 
 
@@ -85,7 +65,7 @@ def _kv_get(live: LiveInstance, key_pointer: int, key_length: int) -> int:
     value = _services(live).kv_get(key)
     if value is None:
         return ABSENT
-    live.charge(PRICES["kv_get"].per_byte * len(value))
+    live.charge(_price(live, "kv_get").per_byte * len(value))
     return live.pass_in(value)
 
 
@@ -116,7 +96,7 @@ def _kv_scan(
     for key, value in found.entries:
         parts += [_U32.pack(len(key)), key, _U32.pack(len(value)), value]
     page = b"".join(parts)
-    live.charge(PRICES["kv_scan_entry"].base * found.visited + PRICES["kv_scan"].per_byte * len(page))
+    live.charge(_price(live, "kv_scan_entry").base * found.visited + _price(live, "kv_scan").per_byte * len(page))
     return live.pass_in(page)
 
 
@@ -158,7 +138,7 @@ def _call(live: LiveInstance, program_pointer: int, input_pointer: int, input_le
     _charge(live, "call", input_length)
     reply, fuel = _services(live).call_program(program, payload, live.get_fuel(), live.get_global(DEPTH_EXPORT))
     live.charge(fuel)
-    live.charge(PRICES["call"].per_byte * len(reply))
+    live.charge(_price(live, "call").per_byte * len(reply))
     return live.pass_in(reply)
 
 

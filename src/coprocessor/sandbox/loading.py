@@ -14,15 +14,12 @@ from coprocessor.sandbox.abi import CallFrame, FrameKind
 from coprocessor.sandbox.engine import CompiledModule
 from coprocessor.sandbox.faults import ExhaustedLimit, GuestFault, LimitExhausted
 from coprocessor.sandbox.instance import CallBudget, LoadedProgram, run_on
+from coprocessor.sandbox.rules import RULES, Rules
 from coprocessor.sandbox.services import ScanPage
 from coprocessor.sandbox.snapshots import Snapshot, take_snapshot
 from coprocessor.values.errors import GuestFailed, MalformedInput
-from coprocessor.values.limits import MAX_LOG_BYTES
 
-__all__ = ["LOAD_FUEL", "MAX_BUNDLE_BYTES", "MAX_INTERFACE_BYTES", "LoadedImage", "load_image"]
-
-LOAD_FUEL: Final = 20_000_000_000
-"""Fuel limit of a load: compiling a few thousand lines of Python with room to spare."""
+__all__ = ["MAX_BUNDLE_BYTES", "MAX_INTERFACE_BYTES", "LoadedImage", "load_image"]
 
 MAX_BUNDLE_BYTES: Final = 4 * 1024 * 1024
 """A source bundle as it is handed to the interpreter."""
@@ -66,13 +63,13 @@ class LoadedImage:
         return cls(LoadedProgram(guest, snapshot), content[0], content[1])
 
 
-def load_image(guest: CompiledModule, bundle: bytes, fuel: int = LOAD_FUEL) -> LoadedImage:
+def load_image(guest: CompiledModule, bundle: bytes, rules: Rules = RULES) -> LoadedImage:
     """Loads a source bundle.
 
     Args:
         guest: the interpreter.
         bundle: as ``python_guest.bundle`` makes it, at most MAX_BUNDLE_BYTES.
-        fuel: the load's limit.
+        rules: of the runtime, among them the load's fuel.
 
     Raises:
         GuestFailed: the bundle does not load; the message is the program's own.
@@ -83,7 +80,9 @@ def load_image(guest: CompiledModule, bundle: bytes, fuel: int = LOAD_FUEL) -> L
     frame = CallFrame(kind=FrameKind.LOAD, selector=bytes(4), arguments=bundle).encode()
     live = guest.instantiate()
     try:
-        outcome = run_on(live, frame, CallBudget(fuel, output_bytes=MAX_INTERFACE_BYTES), _LoadServices())
+        outcome = run_on(
+            live, frame, CallBudget(rules.load_fuel, output_bytes=MAX_INTERFACE_BYTES), _LoadServices(rules)
+        )
         if not outcome.is_ok:
             raise GuestFailed("program.load", "the program does not load", outcome.message)
         return LoadedImage(LoadedProgram(guest, take_snapshot(guest, live)), outcome.result, outcome.fuel)
@@ -94,12 +93,13 @@ def load_image(guest: CompiledModule, bundle: bytes, fuel: int = LOAD_FUEL) -> L
 class _LoadServices:
     """A host that offers nothing but a log, which nobody reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
         self._log_bytes = 0
 
     def log(self, level: int, text: bytes) -> None:
         self._log_bytes += len(text)
-        if self._log_bytes > MAX_LOG_BYTES:
+        if self._log_bytes > self.rules.log_bytes:
             raise LimitExhausted(ExhaustedLimit.LOG)
 
     def kv_get(self, key: bytes) -> bytes | None:

@@ -20,11 +20,16 @@ from coprocessor.crypto.hkdf import hkdf_derive
 from coprocessor.crypto.labels import Label
 from coprocessor.values.errors import CallerMisuse
 
-__all__ = ["CacheKind", "SealedCache"]
+__all__ = ["CacheKind", "SealedCache", "cache_name"]
 
 _SALT_BYTES: Final = 32
 _NONCE: Final = bytes(12)
 _HEADER: Final = b"coprocessor-cache-1\n"
+
+
+def cache_name(language: str, runtime: bytes) -> str:
+    """What a host calls the native code of a language's interpreter for a runtime (32 bytes)."""
+    return f"guest-{language}-{runtime[:8].hex()}"
 
 
 class CacheKind(IntEnum):

@@ -11,6 +11,7 @@ import wasmtime
 
 from coprocessor.sandbox.faults import GuestFault, GuestTrap
 from coprocessor.sandbox.instrumentation import DEPTH_EXPORT, GROWTH_EXPORT
+from coprocessor.sandbox.rules import RULES
 
 if TYPE_CHECKING:
     from coprocessor.sandbox.engine import Engine
@@ -47,6 +48,7 @@ class _EchoServices:
     """Just enough of a host: a map. The self-check asks for nothing else."""
 
     def __init__(self) -> None:
+        self.rules = RULES
         self.entries: dict[bytes, bytes] = {}
 
     def kv_get(self, key: bytes) -> bytes | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from coprocessor.sandbox.rules import Rules
+
 __all__ = ["HostServices", "ScanPage"]
 
 
@@ -17,7 +19,15 @@ class ScanPage:
 
 
 class HostServices(Protocol):
-    """The host's side of one program activation. Sizes and pointers are checked before; fuel is charged before."""
+    """The host's side of one program activation. Sizes and pointers are checked before; fuel is charged before.
+
+    Attributes:
+        rules: prices and limits of the runtime.
+    """
+
+    @property
+    def rules(self) -> Rules:
+        """See above."""
 
     def kv_get(self, key: bytes) -> bytes | None:
         """The value of ``key`` as the activation sees it."""

@@ -21,6 +21,7 @@ from coprocessor.sandbox.executor_messages import (
 )
 from coprocessor.sandbox.framing import read_frame, write_frame
 from coprocessor.values.errors import CoprocessorError, InternalError
+from coprocessor.values.identities import RuntimeId
 
 __all__ = ["ExecutorDied", "ExecutorHandle"]
 
@@ -36,13 +37,17 @@ class ExecutorHandle:
     """One executor process.
 
     Use as a context manager, or call ``close``. ``ask`` is not thread-safe: one request at a time.
+
+    Args:
+        runtime: of this release, under which it executes; the first by default.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, runtime: RuntimeId | None = None) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        chosen = () if runtime is None else ("--runtime", runtime.hex())
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", _MODULE, "--fd", str(theirs.fileno())],
+                [sys.executable, "-m", _MODULE, "--fd", str(theirs.fileno()), *chosen],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
             )
