@@ -126,6 +126,7 @@ def test_a_revocation_list_counts_if_its_issuer_signed_it() -> None:
         (revocations([7]), ROOT, 7, "revoked"),
         (revocations([5], signer="other"), ROOT, 7, "chain"),
         (revocations([5], issuer="other"), ROOT, 7, "chain"),
+        (revocations([5], issuer="other", signer="root"), ROOT, 7, "chain"),
     ):
         with pytest.raises(EvidenceRefused) as caught:
             verify_not_revoked(load_revocation_list(data), issuer, (serial,), NOW)

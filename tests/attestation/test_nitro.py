@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from coprocessor.attestation.policy import AttestationPolicy, admit
 from coprocessor.attestation.roots import AWS_NITRO_ROOT, INTEL_SGX_ROOT, SIMULATED_ROOT, VendorRoot
 from coprocessor.attestation.vendors.nitro import MAX_AHEAD, compute_bound_data
 from coprocessor.attestation.vendors.nitro_document import parse_document, read_cbor
-from coprocessor.attestation.vendors.simulated_authority import VendorOptions
+from coprocessor.attestation.vendors.simulated_authority import VendorOptions, certify, derive_p256_key
 from coprocessor.attestation.vendors.simulated_nitro import NitroEnclave, SimulatedNitroPlatform
 from coprocessor.attestation.verdict import NitroMeasurement, PlatformFlag, TcbStatus
 from coprocessor.attestation.verify import verify_evidence
@@ -160,6 +161,11 @@ def test_chains_are_whole_and_in_order() -> None:
     ):
         assert refusal(document(cabundle=bundle)) == code
     assert refusal(document(certificate=authority)) == "chain"
+
+
+def test_the_signing_key_is_on_the_hypervisors_curve() -> None:
+    leaf = certify("i-x-encsim", derive_p256_key(SECRET, b"x"), MACHINE._authority, validity=(NOW, NOW + HOUR))
+    assert refusal(document(certificate=leaf.public_bytes(Encoding.DER))) == "certificate"
 
 
 def test_signature_and_headers_are_exact() -> None:

@@ -21,8 +21,9 @@ from coprocessor.attestation.roots import (
     SIMULATED_ROOT,
     VendorRoot,
 )
-from coprocessor.attestation.vendors.simulated_authority import VendorOptions
+from coprocessor.attestation.vendors.simulated_authority import VendorOptions, certify, derive_p256_key
 from coprocessor.attestation.vendors.simulated_snp import SimulatedSnpPlatform, SnpGuest
+from coprocessor.attestation.vendors.snp import AMD_OID
 from coprocessor.attestation.vendors.snp_baseline import SnpBaseline, judge_tcb
 from coprocessor.attestation.vendors.snp_collateral import SnpCollateral, read_certificate_table
 from coprocessor.attestation.vendors.snp_report import SNP_REPORT_LENGTH, SnpTcb, parse_report
@@ -135,8 +136,8 @@ def test_debug_is_refused() -> None:
 
 
 def test_every_lowest_version_counts() -> None:
-    old = SnpTcb(0, 3, 0, 9, 100)
-    for changes in ({"committed": old}, {"launch": old}, {"tcb": old}):
+    old, new = SnpTcb(0, 3, 0, 9, 100), GUEST.tcb
+    for changes in ({"committed": old}, {"launch": old}, {"tcb": old, "committed": new, "launch": new}):
         verdict = verify(**changes)
         assert (verdict.status, verdict.advisories) == (TcbStatus.OUT_OF_DATE, ("SIMULATED-SA-00003",))
 
@@ -206,6 +207,32 @@ def test_report_and_certificate_belong_together() -> None:
     with_other_key = dataclasses.replace(with_collateral(leaf=der(other_chip)), quote=hidden)
     assert refusal(with_other_key) == "signature"
     assert refusal(with_collateral(leaf=der(MACHINE.authority), authority=der(MACHINE.authority))) == "chain"
+
+
+def test_a_leaf_is_what_its_name_extensions_and_curve_say() -> None:
+    """AMD's authority also signs other certificates; only those of report keys, with all that they name, count."""
+    own, key = MACHINE.certify_chip(GUEST), MACHINE._key(GUEST)
+    named = [one.value for one in own.extensions if isinstance(one.value, x509.UnrecognizedExtension)]
+    without_chip = [value for value in named if value.oid.dotted_string != f"{AMD_OID}.4"]
+    for name, signer, extensions in (
+        ("SEV-VLEK", key, named),
+        ("SEV-VCEK ", key, named),
+        ("SEV-VCEK", key, without_chip),
+        ("SEV-VCEK", key, named[1:]),
+        ("SEV-VCEK", derive_p256_key(SECRET, b"x"), named),
+    ):
+        leaf = der(certify(name, signer, MACHINE._authority, extensions=extensions))
+        for hides_chip in (False, True):
+            report = MACHINE.report(guest(hides_chip=hides_chip))
+            assert refusal(dataclasses.replace(with_collateral(leaf=leaf), quote=report)) == "wrong_platform"
+    again = der(certify("SEV-VCEK", key, MACHINE._authority, extensions=named))
+    assert verify_evidence(with_collateral(leaf=again), NOW) == VERDICT
+
+
+def test_a_report_is_of_the_processors_that_its_root_signs_for() -> None:
+    """Turin orders its versions in another way: under another root they would be read as other ones."""
+    turin = MACHINE.evidence(guest(processor=(0x1A, 0x02, 1)), NOW)
+    assert refusal(turin) == "wrong_platform"
 
 
 def der(certificate: x509.Certificate) -> bytes:

@@ -53,6 +53,7 @@ class SnpGuest:
         hides_chip: the host hides the chip's id.
         is_vlek: a cloud's key signs instead of the chip's.
         platform: properties of the machine, 64 bits.
+        processor: family, model and stepping, from version 3 on.
     """
 
     measurement: bytes
@@ -67,6 +68,7 @@ class SnpGuest:
     hides_chip: bool = False
     is_vlek: bool = False
     platform: int = 0x24
+    processor: tuple[int, int, int] = (0x19, 0x01, 1)
 
 
 class SimulatedSnpPlatform:
@@ -127,7 +129,7 @@ class SimulatedSnpPlatform:
         body[0xC0:0xE0] = guest.host_data
         body[0x180:0x188] = _encode_tcb(guest.tcb)
         if guest.version >= 3:
-            body[0x188:0x18B] = bytes((0x19, 0x01, 1))
+            body[0x188:0x18B] = bytes(guest.processor)
         if not guest.hides_chip:
             body[0x1A0:0x1E0] = self._chip
         body[0x1E0:0x1E8] = committed
