@@ -238,9 +238,14 @@ def _judge_platform(verdict: Verdict, policy: AttestationPolicy) -> list[Evidenc
         )
     flags = sorted(flag.value for flag in policy.refused_flags & verdict.flags)
     if flags:
-        what = f"the platform has {', '.join(flags)}"
-        next_step = "; ".join(_MEND[PlatformFlag(flag)] for flag in flags)
-        found.append(_refuse("attestation.platform_flag", what, "the policy takes no such platform", next_step))
+        found.append(
+            _refuse(
+                "attestation.platform_flag",
+                f"the platform has {', '.join(flags)}",
+                "the policy takes no such platform",
+                f"{'; '.join(_MEND[PlatformFlag(flag)] for flag in flags)}",
+            )
+        )
     return found
 
 
