@@ -1,4 +1,5 @@
-"""New keys for a running cluster: nothing is lost meanwhile, older ones are closed, a newcomer begins at the end."""
+"""New keys and another runtime for a running cluster: nothing is lost, older ones are closed, a newcomer begins
+at the end."""
 
 from __future__ import annotations
 
@@ -34,11 +35,14 @@ def test_keys_change_and_the_older_ones_are_closed(rotating: LiveNetwork, tmp_pa
     where = ("--network", str(rotating.folder))
     program = str(phat("deploy", str(COUNTER), "--arg", "start=5", *where)["program"])
     assert phat("call", program, "add", "1", *where)["result"] == 6
+    announced = the_next_runtime_is_announced(rotating)
     raised = phat("epoch", "raise", *where)
     assert (raised["present"], raised["first_open"], raised["overdue"]) == (2, 1, False)
     wait_until(lambda: [one["code"] for one in phat("epoch", *where)["missing"]] == ["epoch.grace"])
     assert phat("query", program, "get", *where)["result"] == 6
     assert phat("call", program, "add", "1", *where)["result"] == 7
+    switched = phat("cluster", "runtime", *where)
+    assert (switched["runtime"], switched["announced"], switched["epoch"]) == (announced, None, 2)
     let_time_pass(rotating)
     wait_until(lambda: phat("epoch", *where)["first_open"] == 2)  # a member appends a link where nobody else does
     closed = phat("epoch", *where)
@@ -62,6 +66,28 @@ def test_keys_change_and_the_older_ones_are_closed(rotating: LiveNetwork, tmp_pa
         own, other = (one["state"] for one in rotating.processes("worker"))
         assert own == other
     all_members_lose_their_disks(rotating, program)
+    audit = phat("network", "verify", *where)  # each receipt under its epoch's runtime, the switch in its time
+    assert audit["ok"] is True
+    assert {"runtimes": 2, "epochs": 2}.items() <= {line["subject"]: line["count"] for line in audit["lines"]}.items()
+
+
+def the_next_runtime_is_announced(rotating: LiveNetwork) -> str:
+    """PROTOCOL 12: one that nobody has is warned of and withdrawn, then the release's other one, whose delay passes."""
+    where = ("--network", str(rotating.folder))
+    unknown = "0x" + "11" * 32
+    assert phat("cluster", "runtime", "announce", unknown, *where, fails=True)["code"] == "runtime.unknown"
+    early = phat("cluster", "runtime", "announce", unknown, "--even-unknown", "--delay", "1", *where, fails=True)
+    assert "clusters: delay" in early["what"]
+    lacking = phat("cluster", "runtime", "announce", unknown, "--even-unknown", *where)
+    assert (lacking["announced"], lacking["lacking"]) == (unknown, True)
+    wait_until(lambda: "runtime.announced" in rotating.worker()["state"])
+    assert phat("cluster", "runtime", "withdraw", *where)["announced"] is None
+    wait_until(lambda: rotating.worker()["state"] == "running")
+    found = phat("cluster", "runtime", "announce", *where)
+    assert found["announced"] in set(found["carried"]) - {found["runtime"]}
+    assert found["lacking"] is False
+    let_time_pass(rotating)
+    return str(found["announced"])
 
 
 def all_members_lose_their_disks(rotating: LiveNetwork, program: str) -> None:

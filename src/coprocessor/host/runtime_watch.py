@@ -13,7 +13,7 @@ from coprocessor.values.identities import RuntimeId, to_hex
 
 __all__ = ["LOOK_SECONDS", "RuntimeWatch"]
 
-LOOK_SECONDS = 10.0
+LOOK_SECONDS = 3.0
 """Between looks at the announcement."""
 
 
