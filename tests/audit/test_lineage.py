@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from coprocessor.attestation.roots import AMD_GENOA_ROOT, AMD_MILAN_ROOT
 from coprocessor.audit.exposure import compute_exposure
 from coprocessor.audit.lineage import compute_lineage
 from coprocessor.audit.names import find_subject
@@ -93,6 +96,25 @@ def test_subjects_are_found_by_any_of_their_names() -> None:
     assert not find_subject(audit(world).state, "vendor", "simulated").assumed
     assert len(vendor.broken.workers) == 4
     assert set(vendor.broken.gatekeepers) == {booted.signer for booted in world.committee.booted}
+
+
+def test_a_maker_breaks_with_all_its_roots_that_count_here() -> None:
+    """AMD has one for each generation: who names AMD means all, and those that no machine of today comes with, too."""
+    world, _, (one, two, *_) = scene()
+    state = audit(world).state
+    configuration = state.network.configuration
+    amd = (AMD_MILAN_ROOT.digest, AMD_GENOA_ROOT.digest)
+    floor = replace(configuration.attestation, roots=(*configuration.attestation.roots, *amd))
+    state.network = replace(state.network, configuration=replace(configuration, attestation=floor))
+    ((admission, block),) = state.workers[one.worker].admissions
+    state.workers[one.worker].admissions = [(replace(admission, root=AMD_MILAN_ROOT.digest), block)]
+    found = find_subject(state, "vendor", "AMD")
+    assert found.digests == tuple(sorted(amd))
+    assert found.broken.workers == {one.worker}
+    assert two.worker in find_subject(state, "vendor", "simulated").broken.workers
+    assert find_subject(state, "vendor", AMD_GENOA_ROOT.digest.hex()).digests == (AMD_GENOA_ROOT.digest,)
+    with pytest.raises(CallerMisuse, match=r"it has: .*amd"):
+        find_subject(state, "vendor", "intel")
 
 
 @pytest.mark.parametrize("kind", ["worker", "gatekeeper", "vendor", "platform"])

@@ -36,7 +36,7 @@ from tests.support.fake_chain import configuration, key
 
 ZERO = Digest(bytes(32))
 CLUSTER, PROGRAM = ClusterId(keccak256(b"cluster")), ProgramId(keccak256(b"program"))
-VENDOR = Digest(keccak256(b"vendor"))
+VENDOR, OTHER_ROOT = Digest(keccak256(b"vendor")), Digest(keccak256(b"the maker's other root"))
 GATEKEEPERS = [Address(bytes([at]) * 20) for at in range(1, 6)]
 WORKERS = [WorkerId(bytes([at]) * 32) for at in range(3)]
 
@@ -204,7 +204,9 @@ def history() -> AuditState:
 def subject(
     kind: str, workers: Sequence[WorkerId] = (), gatekeepers: Sequence[Address] = (), assumed: Sequence[Address] = ()
 ) -> Subject:
-    return Subject(kind, kind, VENDOR, Broken(frozenset(workers), frozenset(gatekeepers)), tuple(assumed))
+    digests = (VENDOR, OTHER_ROOT) if kind == "vendor" else (VENDOR,)
+    broken = Broken(frozenset(workers), frozenset(gatekeepers))
+    return Subject(kind, kind, digests if kind in ("vendor", "platform") else (), broken, tuple(assumed))
 
 
 def run(network: FakeNetwork, broken: Subject, state: AuditState | None = None, timeout: float = 0.2) -> Containment:
@@ -223,6 +225,7 @@ def test_a_vendor_is_distrusted_its_gatekeepers_revoked_and_its_clusters_keys_ch
     done = run(network, subject("vendor", WORKERS[:2], GATEKEEPERS[:2]))
     assert network.sent == [
         ("distrust", VENDOR),
+        ("distrust", OTHER_ROOT),
         ("revoke", GATEKEEPERS[0]),
         ("revoke", GATEKEEPERS[1]),
         ("contain", CLUSTER, WORKERS[:2]),
@@ -249,7 +252,7 @@ def test_t_broken_shares_are_beyond_containment_and_nothing_is_sent() -> None:
 def test_gatekeepers_of_unknown_hardware_are_neither_counted_nor_revoked() -> None:
     network = FakeNetwork()
     done = run(network, subject("vendor", WORKERS[:1], GATEKEEPERS[:4], assumed=GATEKEEPERS[1:4]))
-    assert names(network) == ["distrust", "revoke", "contain"]
+    assert names(network) == ["distrust", "distrust", "revoke", "contain"]
     assert network.revoked == {GATEKEEPERS[0]}
     assert done.committee is not None
 

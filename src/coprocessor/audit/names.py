@@ -29,14 +29,14 @@ class Subject:
     Args:
         kind: one of ``KINDS``.
         name: for people.
-        digest: what the registry would distrust: root or platform; the worker's id; zero for a gatekeeper.
+        digests: what the registry would distrust: all roots of a maker, or a platform; none for single enclaves.
         broken: the enclaves that break with it.
         assumed: gatekeepers of whose hardware the chain says nothing: they count as broken with any vendor or machine.
     """
 
     kind: str
     name: str
-    digest: Digest
+    digests: tuple[Digest, ...]
     broken: Broken
     assumed: tuple[Address, ...] = ()
 
@@ -77,7 +77,7 @@ def _worker(state: AuditState, name: str) -> Subject:
                 names.setdefault(label.hex(), set()).add(record.worker)
     worker = _unique(names, name, "worker")
     record = next(one for one in state.workers.values() if one.worker == worker)
-    return Subject("worker", f"0x{worker.hex()}", Digest(worker), Broken(workers=frozenset({record.worker})))
+    return Subject("worker", f"0x{worker.hex()}", (), Broken(workers=frozenset({record.worker})))
 
 
 def _gatekeeper(state: AuditState, name: str) -> Subject:
@@ -89,19 +89,25 @@ def _gatekeeper(state: AuditState, name: str) -> Subject:
     present = state.committees[-1].seats if state.committees else ()
     names |= {str(at): {seat[1]} for at, seat in enumerate(present)}
     signer = Address(_unique(names, name, "gatekeeper"))
-    return Subject("gatekeeper", f"0x{signer.hex()}", Digest(bytes(32)), Broken(gatekeepers=frozenset({signer})))
+    return Subject("gatekeeper", f"0x{signer.hex()}", (), Broken(gatekeepers=frozenset({signer})))
 
 
 def _vendor(state: AuditState, name: str) -> Subject:
+    """A maker breaks with all its roots that the network accepts or has accepted: AMD has one for each generation of
+    processors, and whoever is to be kept out comes with any of them."""
     roots = {record.live.root for record in state.workers.values()} | set(state.gatekeeper_roots.values())
+    roots |= set(state.network.configuration.attestation.roots)
     names = {root.hex(): {bytes(root)} for root in roots}
+    makers: dict[str, set[Digest]] = {}
     for known in KNOWN_ROOTS:
         if known.digest in roots:
-            for label in (known.name.lower(), known.name.split()[0].lower()):
-                names.setdefault(label, set()).add(bytes(known.digest))
-    root = Digest(_unique(names, name.lower(), "vendor"))
-    workers = frozenset(one.worker for one in state.workers.values() if one.live.root == root)
-    return _on_hardware(state, "vendor", name_of_root(root), root, workers, state.gatekeeper_roots)
+            names.setdefault(known.name.lower(), set()).add(bytes(known.digest))
+            makers.setdefault(known.name.split()[0].lower(), set()).add(known.digest)
+    listed = {**names, **{maker: set[bytes]() for maker in makers}}
+    found = makers.get(name.lower()) or {Digest(_unique(listed, name, "vendor"))}
+    shown = " and ".join(sorted(name_of_root(root) for root in found))
+    workers = frozenset(one.worker for one in state.workers.values() if one.live.root in found)
+    return _on_hardware(state, "vendor", shown, tuple(sorted(found)), workers, state.gatekeeper_roots)
 
 
 def _platform(state: AuditState, name: str) -> Subject:
@@ -112,31 +118,31 @@ def _platform(state: AuditState, name: str) -> Subject:
         names.setdefault(known.hex(), set()).add(bytes(known))
     platform = Digest(_unique(names, name, "platform"))
     workers = frozenset(one.worker for one in state.workers.values() if one.live.platform == platform)
-    return _on_hardware(state, "platform", f"0x{platform.hex()}", platform, workers, state.gatekeeper_platforms)
+    return _on_hardware(state, "platform", f"0x{platform.hex()}", (platform,), workers, state.gatekeeper_platforms)
 
 
 def _on_hardware(
     state: AuditState,
     kind: str,
     name: str,
-    digest: Digest,
+    digests: tuple[Digest, ...],
     workers: frozenset[bytes],
     hardware: Mapping[Address, Digest],
 ) -> Subject:
     """All enclaves on it; gatekeepers whose evidence the chain does not hold are assumed to be among them."""
     signers = [seat[1] for committee in state.committees for seat in committee.seats]
-    on_it = {signer for signer in signers if hardware.get(signer) == digest}
+    on_it = {signer for signer in signers if hardware.get(signer) in digests}
     unknown = tuple(dict.fromkeys(signer for signer in signers if signer not in hardware))
     admitted = {
         one.live.signer
         for one in state.workers.values()
-        if one.live.role == ROLE_GATEKEEPER and digest in (one.live.root, one.live.platform)
+        if one.live.role == ROLE_GATEKEEPER and {one.live.root, one.live.platform} & set(digests)
     }
     present = state.committees[-1].signers if state.committees else {}
     gatekeepers = frozenset(on_it | set(unknown) | admitted)
     assumed = tuple(signer for signer in unknown if signer in present)
     broken = Broken(frozenset(one for one in state.workers if one in workers), gatekeepers)
-    return Subject(kind, name, digest, broken, assumed)
+    return Subject(kind, name, digests, broken, assumed)
 
 
 def _unique(names: Mapping[str, set[bytes]], name: str, what: str) -> bytes:

@@ -203,8 +203,9 @@ class _Containing:
         """The registry refuses them from now on: whoever asks gatekeepers for a key gets none."""
         subject = self._subject
         if subject.kind in ("vendor", "platform"):
-            if not self._state.distrusts(subject.digest):
-                await self._send(f"distrust {subject.kind} {subject.name}", "Registry", "distrust", subject.digest)
+            for digest in subject.digests:
+                if not self._state.distrusts(digest):
+                    await self._send(f"distrust {subject.kind} {to_hex(digest)}", "Registry", "distrust", digest)
             return
         for worker in sorted(subject.broken.workers):
             if self._state.workers[worker].revoked is None:
