@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from coprocessor.audit.exposure import Broken, compute_exposure
+from coprocessor.audit.exposure import Broken, compute_exposure, grace_of
 from coprocessor.audit.names import Subject
 from coprocessor.audit.state import (
     AuditState,
@@ -31,7 +31,7 @@ from coprocessor.protocol import layout
 from coprocessor.protocol.statements import NO_SHARE, ROLE_WORKER
 from coprocessor.values.errors import CallerMisuse, EvidenceRefused, PeerUnreachable
 from coprocessor.values.identities import Address, ClusterId, CodeHash, Digest, ProgramId, WorkerId
-from coprocessor.values.network import Network
+from coprocessor.values.network import Custodian, Network
 from tests.support.fake_chain import configuration, key
 
 ZERO = Digest(bytes(32))
@@ -59,6 +59,8 @@ class FakeNetwork:
     overtaken: bool = False
     keys: list[bytes] = field(default_factory=list)
     lie: bool = False
+    now: int = 10_000
+    address: bytes = b"guardian"
 
     # ---- the session
 
@@ -81,7 +83,7 @@ class FakeNetwork:
         return [object()]
 
     async def refresh(self) -> Any:
-        return SimpleNamespace(header=SimpleNamespace(number=9, timestamp=10_000))
+        return SimpleNamespace(header=SimpleNamespace(number=9, timestamp=self.now))
 
     async def prove(self, wanted: Mapping[str, Sequence[bytes]], head: object = None) -> Any:
         slots = self.slots()
@@ -113,7 +115,11 @@ class FakeNetwork:
 
     # ---- transactions
 
-    async def send(self, to: object, call: tuple[Any, ...]) -> None:
+    async def send(self, to: object, call: Any) -> None:
+        if call == b"":  # the next block
+            assert to == self.address
+            self.now += 12
+            return
         name, *arguments = call
         if name == "contain":
             self._contain(arguments[1])
@@ -242,6 +248,20 @@ def test_a_cluster_without_other_members_stands_still_and_nobody_waits_for_it() 
     assert (network.members, cluster.stands_still) == ([], True)
 
 
+def test_an_idle_chain_is_made_to_go_on_until_the_grace_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is left to send anything, so that no block would come; on other networks blocks come by themselves."""
+    monkeypatch.setattr(containment, "_NUDGE_SECONDS", 0.0)
+    network = FakeNetwork(now=2)
+    (cluster,) = run(network, subject("worker", WORKERS), timeout=5.0).clusters
+    assert cluster.stands_still
+    assert network.now > 1 + grace_of(history())
+    state = history()
+    real = replace(state.network.configuration, development=False, custodian=Custodian("none"))
+    state.network = replace(state.network, configuration=real)
+    with pytest.raises(PeerUnreachable):
+        run(FakeNetwork(now=2), subject("worker", WORKERS), state)
+
+
 def test_t_broken_shares_are_beyond_containment_and_nothing_is_sent() -> None:
     network = FakeNetwork()
     with pytest.raises(CallerMisuse) as caught:
@@ -286,6 +306,18 @@ def test_what_is_contained_already_is_not_contained_twice() -> None:
     assert (network.sent, done.transactions) == ([], ())
     assert done.committee is not None
     assert done.committee.number == 2
+
+
+def test_a_grace_that_an_earlier_containment_left_is_waited_for() -> None:
+    state, network = history(), FakeNetwork(epoch=2, members=WORKERS[1:])
+    cluster = state.clusters[CLUSTER]
+    cluster.memberships[0].left = state.now
+    cluster.epochs.append(EpochHistory(2, 1, 1, 1, ZERO, state.now))
+    state.workers[WORKERS[0]].revoked = state.now
+    (found,) = run(network, subject("worker", WORKERS[:1]), state).clusters
+    assert (network.sent, found.epoch) == ([], 2)
+    with pytest.raises(PeerUnreachable, match="write under epoch 2"):
+        run(replace(network, now=2), subject("worker", WORKERS[:1]), state)
 
 
 def test_a_nodes_false_list_of_shares_is_found_out() -> None:

@@ -11,6 +11,8 @@ Everything is sent with the guardian's key, and nothing but the chain is believe
 4. Members' hosts do the same by themselves (``host.epoch_watch``, ``host.renewal``): what is done already is not done
    twice.
 5. What the contracts refuse for one part does not keep the other parts from being contained; it is told at the end.
+6. A grace ends by the chain's time. Where a development chain is idle, since nobody is left to send anything, an empty
+   transaction makes its next block.
 """
 
 from __future__ import annotations
@@ -38,6 +40,9 @@ __all__ = ["ClusterContained", "CommitteeContained", "Containment", "check_conta
 _LOOK_SECONDS = 0.5
 _MOST_AT_ONCE = 16
 """Members that one call of ``contain`` removes."""
+
+_NUDGE_SECONDS = 3.0
+"""How long a development chain is idle before it is made to go on (rule 6)."""
 
 _ATTEMPTS = 4
 """How often new keys are asked for where members' hosts come in between."""
@@ -164,6 +169,7 @@ class _Containing:
         self._began = time.monotonic()
         self._sent: list[str] = []
         self._refused: list[PeerUnreachable] = []
+        self._newest = (-1, self._began)
         assumed = set(subject.assumed)
         self._gatekeepers = sorted(one for one in subject.broken.gatekeepers if one not in assumed)
 
@@ -172,6 +178,7 @@ class _Containing:
         await self._end_enclaves()
         concerned = await self._end_gatekeepers()
         raised = [(cluster, await self._change_keys(cluster)) for cluster in self._clusters()]
+        raised += self._in_grace({cluster for cluster, _ in raised})
         waits = [self._wait_for_cluster(cluster, epoch) for cluster, epoch in raised if epoch]
         contained = await asyncio.gather(*waits)
         committee = await self._wait_for_committee(concerned) if concerned else None
@@ -250,6 +257,12 @@ class _Containing:
                 found.append(cluster.cluster)
         return found
 
+    def _in_grace(self, changed: set[ClusterId]) -> list[tuple[ClusterId, int]]:
+        """Other clusters whose present epoch follows one that is exposed: its grace may not be over yet."""
+        exposed = {(one.cluster, one.epoch) for one in self._exposure.now}
+        newest = {one.cluster: len(one.epochs) for one in self._state.clusters.values()}
+        return [(one, epoch) for one, epoch in newest.items() if one not in changed and (one, epoch - 1) in exposed]
+
     def _members(self, cluster: ClusterId) -> list[WorkerId]:
         memberships = self._state.clusters[cluster].memberships
         return [one.worker for one in memberships if one.left is None and one.worker in self._subject.broken.workers]
@@ -303,10 +316,20 @@ class _Containing:
         is_closed = value["first_open"] >= epoch
         is_over = head.header.timestamp > proven.value("Clusters", raised) + grace_of(self._state)
         if value["epoch"] < epoch or not (is_closed or is_over):
+            await self._nudge(head.header.number)
             return None
         if all(proven.value("Programs", slot) for slot in keys):
             return False
         return True if value["member_count"] < value["quorum"] else None
+
+    async def _nudge(self, block: int) -> None:
+        """Makes a block where none has come for a while (rule 6)."""
+        now = time.monotonic()
+        if block != self._newest[0]:
+            self._newest = (block, now)
+        elif now - self._newest[1] >= _NUDGE_SECONDS and self._state.network.configuration.development:
+            self._newest = (block, now)
+            await self._sender.send(self._sender.address, b"")
 
     # ---- the committee
 

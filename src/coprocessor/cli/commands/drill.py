@@ -88,7 +88,7 @@ def _show_contained(subject: Subject, done: Containment, after: Damage, screen: 
     for sent in done.transactions:
         screen.say(f"  sent: {sent}")
     if not done.transactions:
-        screen.say("  nothing had to be sent: it was contained before")
+        screen.say("  nothing had to be sent: that was done before")
     for cluster in done.clusters:
         name, how = to_hex(cluster.cluster), f"after {cluster.seconds:.1f} s"
         if cluster.stands_still:
@@ -136,7 +136,8 @@ def _show(subject: Subject, damage: Damage, screen: Screen) -> None:
 
 
 def _show_cluster(cluster: ClusterDamage, screen: Screen) -> None:
-    screen.say(f"  EXPOSED: cluster {to_hex(cluster.cluster)}")
+    is_now = cluster.epochs or cluster.is_quorum
+    screen.say(f"  {'EXPOSED' if is_now else 'EXPOSED IF THE BREAK IS OLD'}: cluster {to_hex(cluster.cluster)}")
     for epoch in cluster.epochs:
         state = "open" if epoch.is_open else "closed"
         screen.say(f"    epoch {epoch.epoch} ({state}), since {_time(epoch.since)}")
