@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from coprocessor import __version__
-from coprocessor.cli.main import COMMANDS, main
+from coprocessor.cli.main import COMMANDS, _parse, main
 from coprocessor.cli.options import parse_address
 from coprocessor.cli.screen import Screen, to_json_value
 from coprocessor.values.errors import CallerMisuse
@@ -135,3 +135,25 @@ def test_progress_shows_only_after_a_second(
 
 def test_values_have_a_json_form() -> None:
     assert to_json_value({"a": b"\x01", "b": (1, [None, True])}) == {"a": "0x01", "b": [1, [None, True]]}
+
+
+@pytest.mark.parametrize(
+    ("words", "dest", "found"),
+    [
+        ("custodian restore --gatekeeper http://h a b", "files", [Path("a"), Path("b")]),
+        ("custodian restore a --gatekeeper http://h b", "files", [Path("a"), Path("b")]),
+        ("custodian restore a b --gatekeeper http://h", "files", [Path("a"), Path("b")]),
+        ("gatekeeper replace --threshold 1 http://a http://b", "who", ["http://a", "http://b"]),
+        ("call PROGRAM add --network net 1 2", "arguments", ["1", "2"]),
+    ],
+)
+def test_a_list_may_stand_before_between_or_after_options(words: str, dest: str, found: list[object]) -> None:
+    name, *rest = words.split()
+    command = importlib.import_module(f"coprocessor.cli.commands.{name}")
+    assert getattr(_parse(name, command, rest), dest) == found
+
+
+@pytest.mark.parametrize("words", ["status a", "call PROGRAM add --network net 1 --nothing", "verify a --network n b"])
+def test_what_belongs_to_no_list_is_refused(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words.split(), "--json"]) == 2
+    assert "unrecognized arguments" in capsys.readouterr().out

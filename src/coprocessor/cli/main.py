@@ -98,11 +98,22 @@ def _parse(name: str, command: ModuleType, words: list[str]) -> argparse.Namespa
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     add_arguments: Any = command.add_arguments
     add_arguments(parser)
-    parsed = parser.parse_args(words)
+    parsed, surplus = parser.parse_known_args(words)
+    _take_surplus(parser, parsed, surplus)
     for action in parser._actions:  # argparse makes a list of a word that is "--" alone
         if action.nargs is None and isinstance(getattr(parsed, action.dest, None), list) and not action.option_strings:
             raise CallerMisuse("usage", f"{action.metavar or action.dest} is missing", next=f"see {parser.prog} --help")
     return parsed
+
+
+def _take_surplus(parser: argparse.ArgumentParser, parsed: argparse.Namespace, surplus: list[str]) -> None:
+    """Words of a list that stand after an option belong to it: argparse ends a list at the first option."""
+    lists = [action for action in parser._actions if action.nargs == "*" and not action.option_strings]
+    if surplus and (not lists or any(word.startswith("-") for word in surplus)):
+        parser.error(f"unrecognized arguments: {' '.join(surplus)}")
+    for action in lists[-1:]:
+        more = [action.type(word) if callable(action.type) else word for word in surplus]
+        setattr(parsed, action.dest, [*(getattr(parsed, action.dest) or []), *more])
 
 
 def _overview() -> str:
