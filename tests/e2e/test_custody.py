@@ -31,7 +31,7 @@ def restore(url: str, keys: list[Path], folder: Path, where: tuple[str, str]) ->
     phat("custodian", "request", "--gatekeeper", url, "--out", str(request))
     for key, piece in zip(keys, opened, strict=True):
         phat("custodian", "open", "--request", str(request), "--keyfile", str(key), "--out", str(piece), *where)
-    phat("custodian", "restore", *map(str, opened), "--gatekeeper", url)
+    phat("custodian", "restore", "--gatekeeper", url, *map(str, opened))
 
 
 def test_a_killed_gatekeeper_gets_its_share_back_from_the_others_memories(tmp_path: Path) -> None:
