@@ -22,6 +22,7 @@ from coprocessor.keys.transcript import CLOSING, Entry, Phase, compute_transcrip
 from coprocessor.protocol import layout
 from coprocessor.protocol.statements import NO_SHARE
 from coprocessor.values.identities import Digest, NetworkId
+from tests.enclave import cores
 from tests.enclave.cores import OPERATOR, admit_request, ask, attester, counted_entropy, platform_of, policy_proof
 from tests.support.fake_chain import FakeChain
 
@@ -176,9 +177,7 @@ class Committee:
         slots += [layout.gatekeeping_revoked(storage.get(slot, 0).to_bytes(32, "big")[12:]) for slot in slots[2:]]
         wanted = [("Gatekeeping", slot) for slot in dict.fromkeys(slots)]
         for machine in self.machines:
-            verdict = verify_evidence(machine.quote(bytes(64), chain.timestamp), chain.timestamp)
-            subjects = verdict.root, verdict.measurement_digest, verdict.platform_id
-            for name, named in host_slots.policy(*subjects, self.booted[0].signer).items():
+            for name, named in host_slots.policy(*cores.subjects_of(machine), self.booted[0].signer).items():
                 wanted += [(name, slot) for slot in named if (name, slot) not in wanted]
         ask(core, chain.proof(*wanted))
         return core

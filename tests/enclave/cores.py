@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from coprocessor.attestation.evidence import compute_collateral_digest, decode_evidence, encode_evidence
@@ -38,9 +39,16 @@ def attester(machine: bytes, measured: bytes = MEASURED) -> SimulatedAttester:
     return SimulatedAttester(sha256(machine), measured)
 
 
+@lru_cache(maxsize=256)
+def subjects_of(machine: SimulatedAttester) -> tuple[bytes, bytes, bytes]:
+    """Root, measurement and platform of a machine, which all its evidence shows."""
+    verdict = verify_evidence(machine.quote(bytes(64), GENESIS_TIME), GENESIS_TIME)
+    return verdict.root, verdict.measurement_digest, verdict.platform_id
+
+
 def platform_of(machine: SimulatedAttester) -> bytes:
     """The machine's id."""
-    return verify_evidence(machine.quote(bytes(64), GENESIS_TIME), GENESIS_TIME).platform_id
+    return subjects_of(machine)[2]
 
 
 def ask(core: GatekeeperCore | WorkerCore, message: Any) -> Any:

@@ -68,8 +68,13 @@ def memories_of(committee: Committee, members: Sequence[int]) -> list[tuple[byte
     return [collect_memory(committee.cores[at]) for at in members]
 
 
-def test_hoarded_disks_do_not_add_up(record_property: Callable[[str, object], None]) -> None:
-    committee = lived(3, 2, NOBODY)
+@pytest.fixture(scope="module")
+def committee() -> Committee:
+    """Two of three, for some periods; attacks read what it leaves, and change nothing."""
+    return lived(3, 2, NOBODY)
+
+
+def test_hoarded_disks_do_not_add_up(committee: Committee, record_property: Callable[[str, object], None]) -> None:
     attacker, found = attack(committee, memories_of(committee, [0]))
     assert not found
     assert len(attacker.outers) == len(set(attacker.blobs)) >= 20  # every outer part opens
@@ -89,8 +94,7 @@ def test_the_same_attack_finds_the_key_where_the_disk_is_custodian() -> None:
     assert len(attacker.opened) == len(set(attacker.blobs))
 
 
-def test_one_memory_more_finds_the_key() -> None:
-    committee = lived(3, 2, NOBODY)
+def test_one_memory_more_finds_the_key(committee: Committee) -> None:
     assert attack(committee, memories_of(committee, [0, 2]))[1]
 
 

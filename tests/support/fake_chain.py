@@ -9,6 +9,7 @@ import copy
 from collections.abc import Iterable
 
 import rlp
+from rlp.codec import encode_raw
 from trie import HexaryTrie
 
 from coprocessor.attestation.vendors.simulated import build_root
@@ -133,7 +134,7 @@ class ChainState:
         known = self._proofs.get((name, root, path))
         if known is None:
             nodes = HexaryTrie(self._tries[name].db, root).get_proof(path)
-            known = self._proofs[name, root, path] = tuple(rlp.encode(node) for node in nodes)
+            known = self._proofs[name, root, path] = tuple(encode_raw(node) for node in nodes)
         return known
 
 
