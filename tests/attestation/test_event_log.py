@@ -156,6 +156,7 @@ def test_what_the_application_wrote_afterwards_is_left_alone() -> None:
 @pytest.mark.parametrize(
     "told",
     [
+        [],
         SYSTEM[1:],
         [*SYSTEM, runtime("more")],
         [SYSTEM[1], SYSTEM[0], *SYSTEM[2:]],
@@ -217,6 +218,14 @@ def test_logs_are_bounded() -> None:
     for data in (dumps([boot()] * (event_log.MAX_EVENTS + 1)), b" " * 130_000, b"[" * 100, b"{}", b"\xff"):
         with pytest.raises(MalformedInput):
             parse_event_log(data)
+
+
+def test_events_are_counted() -> None:
+    entry = {"imr": 3, "event_type": RUNTIME_EVENT, "event": "", "event_payload": ""}
+    most = json.dumps([entry] * event_log.MAX_EVENTS, separators=(",", ":")).encode()
+    assert len(parse_event_log(most)) == event_log.MAX_EVENTS
+    with pytest.raises(MalformedInput):
+        parse_event_log(json.dumps([entry] * (event_log.MAX_EVENTS + 1), separators=(",", ":")).encode())
 
 
 def test_events_of_version_2_have_another_digest() -> None:

@@ -206,6 +206,7 @@ def newcomer_of(stage: Stage, engine: Engine, machine: SimulatedAttester) -> Wor
 
 def test_an_announced_release_counts_after_the_delay_and_not_before(stage: Stage, engine: Engine) -> None:
     newer = newcomer_of(stage, engine, SimulatedAttester(sha256(b"newer"), NEXT_RELEASE))
+    set_policy(stage, "delay", DELAY)
     assert refusal(stage.gatekeeper, renewal(stage, newer)) == "attestation.measurement_unknown"
     announce(stage, NEXT_RELEASE, 2)
     for _ in range(DELAY // 12):
