@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from coprocessor.cli.cluster_runtime import check_words
+from coprocessor.cli.commands import doctor
 from coprocessor.client.runtimes import ClusterRuntime, choose_next
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, MalformedInput
 from coprocessor.values.identities import ClusterId, RuntimeId
@@ -65,3 +66,18 @@ def test_one_that_the_release_lacks_needs_insistence() -> None:
     assert replace(RUNS, announced=OTHER).is_lacking
     assert not replace(RUNS, announced=TWO).is_lacking
     assert not RUNS.is_lacking
+
+
+@pytest.mark.parametrize(
+    ("found", "ok", "named"),
+    [
+        (RUNS, True, ONE),
+        (replace(RUNS, announced=TWO), True, ONE),
+        (replace(RUNS, announced=OTHER), False, OTHER),
+        (replace(RUNS, runtime=OTHER), False, OTHER),
+    ],
+)
+def test_the_doctor_says_what_this_release_lacks(found: ClusterRuntime, ok: bool, named: RuntimeId) -> None:
+    check = doctor._runtime(found.cluster, found)
+    assert (check.ok, named.hex() in check.detail) == (ok, True)
+    assert ok or "install a release" in check.next

@@ -81,6 +81,8 @@ def the_next_runtime_is_announced(rotating: LiveNetwork) -> str:
     lacking = phat("cluster", "runtime", "announce", unknown, "--even-unknown", *where)
     assert (lacking["announced"], lacking["lacking"]) == (unknown, True)
     wait_until(lambda: "runtime.announced" in rotating.worker()["state"])
+    (told,) = rotating.status()["clusters"]
+    assert (told["next_runtime"], told["runtime_lacking"]) == (unknown, True)
     assert phat("cluster", "runtime", "withdraw", *where)["announced"] is None
     wait_until(lambda: rotating.worker()["state"] == "running")
     found = phat("cluster", "runtime", "announce", *where)

@@ -29,11 +29,15 @@ from coprocessor.sandbox.executor_messages import (
 )
 from coprocessor.sandbox.framing import read_frame, write_frame
 from coprocessor.sandbox.outcome import OutcomeKind
+from coprocessor.sandbox.rules import NEXT_RULES, RULES
+from coprocessor.sandbox.runtime import release_runtimes
 from coprocessor.sandbox.supervisor import ExecutorDied, ExecutorHandle
 from coprocessor.values.errors import MalformedInput
+from coprocessor.values.identities import RuntimeId
 from tests.sandbox.scenes import call, guest, link, load_program, program_id
 from tests.support.wasm import ROOT
 
+SCAN = "(drop (call $kv_scan (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 100)))"
 COUNTER = (ROOT / "examples" / "c_counter" / "counter.wasm").read_bytes()
 
 
@@ -80,6 +84,23 @@ def test_killed_executor_is_replaced_with_equal_results(engine: Engine) -> None:
         _feed(second, 100 + 190)
         assert [second.ask(_add(1)), second.ask(_add(2))] == expected[1:]
     assert not second.is_alive
+
+
+def test_a_process_executes_under_the_runtime_that_it_was_started_with() -> None:
+    """The release's second runtime prices an entry of a scan otherwise (PROTOCOL 12)."""
+    fuel = []
+    for runtime in release_runtimes().ids:
+        with ExecutorHandle(runtime) as started:
+            started.ask(load_program(1, guest(SCAN)))
+            started.ask(SetState(program_id(1), tuple(StateEntry(bytes((at,)), b"v") for at in range(10))))
+            fuel.append(started.ask(link(call())).results[0].outcome.fuel)
+    prices = [rules.prices["kv_scan_entry"].base for rules in (RULES, NEXT_RULES)]
+    assert fuel[1] - fuel[0] == 10 * (prices[1] - prices[0]) > 0
+
+
+def test_no_process_executes_under_a_runtime_that_is_not_carried() -> None:
+    with ExecutorHandle(RuntimeId(b"\x01" * 32)) as started, pytest.raises(ExecutorDied):
+        started.ask(load_program(1, COUNTER))
 
 
 def test_kill_in_the_middle_of_a_batch_decides_nothing(handle: ExecutorHandle) -> None:

@@ -44,6 +44,11 @@ class ClusterRuntime:
         """A runtime is announced that this release does not carry: workers of it will stop before that epoch."""
         return self.announced is not None and self.announced not in self.carried
 
+    @property
+    def is_carried(self) -> bool:
+        """This release carries what the cluster runs, so that its workers can join."""
+        return self.runtime in self.carried
+
 
 async def look_at_runtime(session: Session, cluster: ClusterId) -> ClusterRuntime:
     """All of it proven. Raises CallerMisuse where there is no such cluster (``cluster.unknown``)."""

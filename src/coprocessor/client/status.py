@@ -8,6 +8,7 @@ from typing import Any
 from coprocessor.chain.committee import find_endpoints
 from coprocessor.client.chain_state import ProvenSlots
 from coprocessor.client.clusters import list_clusters
+from coprocessor.client.runtimes import ClusterRuntime, look_at_runtime
 from coprocessor.client.session import Session
 from coprocessor.protocol import layout
 from coprocessor.protocol.closing import closing_seconds
@@ -40,6 +41,7 @@ class ClusterStatus:
         state_root: after the settled ones.
         members: 32-byte worker ids that can be reached.
         overdue: an older epoch has been open for too long (PROTOCOL 8.4): the alarm.
+        runtime: what it runs, and what is announced (PROTOCOL 12).
     """
 
     id: ClusterId
@@ -49,6 +51,7 @@ class ClusterStatus:
     state_root: StateRoot
     members: tuple[bytes, ...]
     overdue: bool
+    runtime: ClusterRuntime
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ async def _cluster(session: Session, cluster: ClusterId) -> ClusterStatus:
         state_root=StateRoot(proven.digest("Settlement", root)),
         members=tuple(member.worker for member in members),
         overdue=await _is_overdue(session, cluster, proven),
+        runtime=await look_at_runtime(session, cluster),
     )
 
 

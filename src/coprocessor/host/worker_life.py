@@ -287,9 +287,14 @@ class WorkerLife:
         return data if len(data) <= MAX_CACHE_BYTES else b""
 
     def _keep(self, path: Path, data: bytes) -> None:
-        """Keeps native code; where the disk does not take it, the next start compiles again."""
+        """Keeps native code, in place of that of runtimes which this release does not carry; where the disk does not
+        take it, the next start compiles again."""
+        disk = self._around.options.disk
         try:
-            self._around.options.disk.replace(PersistPoint.WORKER_NATIVE_CODE, path, data)
+            disk.replace(PersistPoint.WORKER_NATIVE_CODE, path, data)
+            for stale in path.parent.glob("guest-*"):
+                if not stale.name.endswith(tuple(runtime[:8].hex() for runtime in release_runtimes().ids)):
+                    disk.remove(stale)
         except DiskFailed as error:
             _log.warning("worker: native code is not kept: %s", error)
 

@@ -13,11 +13,16 @@ import os
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coprocessor.cli.machine import Check, attest, check_machine, check_services, look_at_hardware
 from coprocessor.cli.options import add_network, network_of
 from coprocessor.cli.screen import Screen
 from coprocessor.values.errors import CoprocessorError
+from coprocessor.values.identities import to_hex
+
+if TYPE_CHECKING:
+    from coprocessor.client.runtimes import ClusterRuntime
 
 __all__ = ["add_arguments", "run"]
 
@@ -89,11 +94,23 @@ async def _network(named: str, rpc: str | None) -> list[Check]:
         has_workers = all(cluster.members for cluster in status.clusters)
         found = f"{len(status.clusters)} found"
         checks.append(Check("clusters", has_workers, found, "a cluster has no worker: see phat worker --help"))
-        return checks
+        return [*checks, *(_runtime(cluster.id, cluster.runtime) for cluster in status.clusters)]
     except CoprocessorError as error:
         return [Check("network", False, f"{error.code}: {error.what}", error.next)]
     finally:
         await session.close()
+
+
+def _runtime(cluster: bytes, found: ClusterRuntime) -> Check:
+    """A worker of this release can execute for the cluster, now and after what is announced (PROTOCOL 12)."""
+    name = f"of cluster {to_hex(cluster)[:18]}…"
+    if not found.is_carried:
+        detail = f"{to_hex(found.runtime)} {name} is not in this release"
+        return Check("runtime", False, detail, "install a release that carries it")
+    if found.announced is not None and found.is_lacking:
+        detail = f"{to_hex(found.announced)}, announced as the next one {name}, is not in this release"
+        return Check("runtime", False, detail, "install a release that carries it before the cluster takes it")
+    return Check("runtime", True, f"{to_hex(found.runtime)} {name} is in this release")
 
 
 def _clock(chain_time: int, development: bool) -> list[Check]:

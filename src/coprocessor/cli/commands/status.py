@@ -48,6 +48,9 @@ def _show(network: str, status: NetworkStatus, screen: Screen) -> None:
         screen.say(f"  {cluster.settled} of {cluster.links} links settled, state {to_hex(cluster.state_root)}")
         if cluster.overdue:
             screen.say("  ALARM: older epochs should have been closed by now; phat epoch says what is missing")
+        if cluster.runtime.announced is not None:
+            lacking = "; this release LACKS it" if cluster.runtime.is_lacking else ""
+            screen.say(f"  its next runtime is announced{lacking}: phat cluster runtime")
     screen.warn_simulated(status.simulated)
 
 
@@ -60,6 +63,8 @@ def _fields(status: NetworkStatus, is_whole: bool) -> dict[str, object]:
             "links": cluster.links,
             "state_root": cluster.state_root,
             "epochs_overdue": cluster.overdue,
+            "next_runtime": cluster.runtime.announced,
+            "runtime_lacking": cluster.runtime.is_lacking,
             "workers": list(cluster.members),
         }
         for cluster in status.clusters
