@@ -7,6 +7,7 @@ Rules:
    outcome, and the threshold of members with shares signed it (PROTOCOL 9.3).
 3. A handover to another list was announced long enough, begun by t present members, and ended once the next committee
    had made a signature of the same key; t present and t' next members signed the switch (PROTOCOL 1.4, 9.4).
+4. Outside development no operator has t seats of a committee (PROTOCOL 8.9).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from coprocessor.keys.dkg import judge
 from coprocessor.keys.handover import compute_speakers, has_proven_itself, make_session
 from coprocessor.keys.shares import CommitteeKeys
 from coprocessor.keys.transcript import Entry, Phase, Speaker, read_transcript
+from coprocessor.protocol.diversity import find_excess
 from coprocessor.protocol.statements import (
     NO_SHARE,
     GenesisRecord,
@@ -76,6 +78,7 @@ def on_initialized(state: AuditState, event: Event) -> None:
         )
     if not 1 <= threshold <= len(seats) or len(seats) < 2 * threshold - 1:
         raise falsehood("audit.genesis", f"{threshold} of {len(seats)} gatekeepers is no committee", "PROTOCOL 9.2")
+    _check_operators(state, threshold, seats)
     committee = Committee(1, threshold, seats, state.now)
     state.committees.append(committee)
     state.counts[GENESIS] += len(seats)
@@ -204,6 +207,17 @@ def check_holders(
         raise falsehood("audit.ceremony", "a gatekeeper without a share signed the outcome", "PROTOCOL 9.3")
 
 
+def _check_operators(state: AuditState, threshold: int, seats: Sequence[Seat]) -> None:
+    """Rule 4."""
+    too_many = find_excess((seat[0] for seat in seats), threshold)
+    if too_many is not None and not state.network.configuration.development:
+        raise falsehood(
+            "audit.one_operator",
+            f"the operator 0x{too_many[0].hex()} has {too_many[1]} of {len(seats)} seats, t is {threshold}",
+            "gatekeepers' enclaves that follow the rules refuse such a committee (PROTOCOL 8.9)",
+        )
+
+
 def _check_handover_begins(state: AuditState, event: Event, committee: Committee, session: Digest) -> None:
     if state.proposed is None:
         raise falsehood("audit.session", "a handover was opened without an announced list", "PROTOCOL 9.4")
@@ -219,6 +233,8 @@ def _check_handover_begins(state: AuditState, event: Event, committee: Committee
         raise falsehood(
             "audit.delay", f"a handover to another list began {waited} s after it was announced", "PROTOCOL 1.4"
         )
+    if not stays:
+        _check_operators(state, threshold, seats)
     state.is_handover = True
     arguments = signatures_of(state, event, "begin_handover", CEREMONIES)
     if arguments is not None:
