@@ -210,8 +210,8 @@ def test_a_cluster_comes_back_from_what_another_clusters_worker_holds(clusters: 
     rpc.call("evm_increaseTime", GRACE_SECONDS)
     rpc.call("evm_mine")
     wait_until(lambda: phat("epoch", *own)["first_open"] == 2)
-    held = {number: list((clusters.folder / number / "held").glob("*/*.checkpoint")) for number in HOSTS}
-    assert [len(held[number]) for number in HOSTS] == [0, 0, 1], "the other cluster's worker alone"
+    held = [list((clusters.folder / host / "held" / own[1][2:]).glob("*.checkpoint")) for host in HOSTS]
+    assert [len(found) for found in held] == [0, 0, 1], "the other cluster's worker alone"
     gatekeepers.let_go()
 
     folder = clusters.folder / "worker-0"
