@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from coprocessor.enclave import messages as m
 from coprocessor.enclave.gatekeeper import TICKET_WINDOW
-from coprocessor.keys.release import decode_request
-from coprocessor.keys.tickets import decode_signed_ticket
+from coprocessor.keys.release import KeyRequest, build_request, decode_request, encode_request
+from coprocessor.keys.tickets import SignedTicket, decode_signed_ticket, sign_ticket
 from coprocessor.protocol import layout
 from coprocessor.protocol.terms import MAX_EVIDENCE_AGE
 from coprocessor.sandbox.engine import Engine
+from coprocessor.values.identities import Digest, NetworkId
 from tests.enclave.stage import OPERATOR, Stage, Worker, admit_request, ask, attester, policy_proof, refusal
 from tests.support.fake_chain import CLUSTER, FakeChain, configuration, key
 
@@ -107,6 +109,42 @@ def test_a_ticket_serves_once_and_for_its_nonce_alone(stage: Stage, worker: Work
     other = ask(stage.gatekeeper, m.GiveTicket(b"\x05" * 32, 0)).ticket
     ask(worker.core, m.RequestTicket())
     assert refusal(worker.core, m.Tickets(1, (other,))) == "ticket.foreign"
+
+
+def asked(worker: Worker, request: KeyRequest, **changes: Any) -> m.Release:
+    """A request with other contents, which the worker's enclave would sign had its host its keys."""
+    changed = replace(request, **changes)
+    keys, signing = (changed.sealing_key, changed.answer_key), worker.core._cluster.keys.signing  # type: ignore[union-attr]
+    return m.Release(encode_request(build_request(changed.identity, changed.worker, keys, changed.ticket, signing)))
+
+
+def test_a_true_member_with_a_false_ticket_or_for_another_network_gets_nothing(stage: Stage, worker: Worker) -> None:
+    request = decode_request(worker.request())
+    ticket = request.ticket.ticket
+    stranger = SignedTicket(ticket, (sign_ticket(ticket, key(66)),))
+    elsewhere = replace(ticket, block_hash=Digest(bytes(32)))
+    own = stage.gatekeeper._state.keys.signing  # type: ignore[union-attr]
+    foreign: list[tuple[dict[str, Any], str]] = []
+    for other in ({"network": NetworkId(bytes(32))}, {"insecure": False}):
+        theirs = replace(ticket, **other)
+        changed = {"identity": replace(request.identity, **other), "ticket": SignedTicket(theirs, ())}
+        foreign.append((changed, "release.foreign_network"))
+    for changes, code in (
+        *foreign,
+        ({"ticket": SignedTicket(elsewhere, (sign_ticket(elsewhere, own),))}, "ticket.unknown_block"),
+        ({"ticket": stranger}, "ticket.threshold"),
+    ):
+        assert refusal(stage.gatekeeper, asked(worker, request, **changes)) == code
+    ask(stage.gatekeeper, asked(worker, request))
+
+
+def test_a_ticket_that_has_served_serves_no_other_epoch(stage: Stage, worker: Worker) -> None:
+    stage.chain.set("Clusters", layout.cluster_field(CLUSTER, "epoch"), 2)
+    stage.chain.mine()
+    request = decode_request(worker.request())
+    ask(stage.gatekeeper, asked(worker, request))
+    again = asked(worker, request, identity=replace(request.identity, epoch=2))
+    assert refusal(stage.gatekeeper, again) == "ticket.used"
 
 
 def test_evidence_for_another_chain_or_operator_is_refused(stage: Stage, engine: Engine) -> None:
