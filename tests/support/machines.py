@@ -36,14 +36,18 @@ def lend_machine(folder: Path, name: str) -> None:
 
 def keep_machine(folder: Path, name: str) -> None:
     """Keeps the machine of a worker that has ended for the next one, where its native code is new."""
-    code, known = folder / _CODE, _KEPT / name / _CODE
-    if not code.exists() or (known.exists() and known.stat().st_mtime_ns >= code.stat().st_mtime_ns):
+    if _made(folder) <= _made(_KEPT / name):
         return
     with _alone():
         draft = Path(tempfile.mkdtemp(dir=_KEPT))
         _copy(folder, draft)
         shutil.rmtree(_KEPT / name, ignore_errors=True)
         draft.rename(_KEPT / name)
+
+
+def _made(machine: Path) -> int:
+    """When its native code was made, in nanoseconds; 0 where there is none."""
+    return max((path.stat().st_mtime_ns for path in machine.glob(_CODE)), default=0)
 
 
 def _copy(machine: Path, to: Path) -> None:
