@@ -22,7 +22,7 @@ __all__ = ["keep_machine", "lend_machine"]
 
 _KEPT: Final = Path(__file__).parents[2] / ".cache" / "machines"
 _PARTS: Final = ("platform", "cache")
-_CODE: Final = Path("cache", cache_name("python", release_runtimes().first.id))
+_CODE: Final = "cache/guest-*"
 
 
 def lend_machine(folder: Path, name: str) -> None:
