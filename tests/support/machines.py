@@ -15,9 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from coprocessor.sandbox.runtime import release_runtimes
-from coprocessor.sandbox.sealed_cache import cache_name
-
 __all__ = ["keep_machine", "lend_machine"]
 
 _KEPT: Final = Path(__file__).parents[2] / ".cache" / "machines"
