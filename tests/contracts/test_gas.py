@@ -189,6 +189,10 @@ class Recorder:
         self.record("close epochs, 2 signed, 2 hold", network.clusters.send(self.user, "close_epochs", *call))
 
 
+SPREAD = {"post a beacon's value": 60}
+"""Gas by which a path varies: how much of a signature's y is compared follows from its bytes, thus from the network."""
+
+
 @pytest.fixture(scope="module")
 def found(dev_evm: Evm) -> dict[str, dict[str, int | None]]:
     """What the paths cost now."""
@@ -201,7 +205,8 @@ def test_gas_is_that_of_the_snapshot(found: dict[str, Any], request: pytest.Fixt
     expected = json.loads(SNAPSHOT.read_text())
     assert list(found) == list(expected)
     for name, measured in found.items():
-        assert measured["execution"] == expected[name]["execution"], name
+        spread = SPREAD.get(name, 0)
+        assert measured["execution"] == pytest.approx(expected[name]["execution"], abs=spread), name
         assert abs(measured["total"] - expected[name]["total"]) <= expected[name]["total"] // 100, name
 
 

@@ -85,7 +85,19 @@ def test_a_measurement_counts_from_its_second(network: TestNetwork) -> None:
     assert around(begin, judge) == around(begin, lambda moment: compute_version(2, begin, moment, listed=False) > 0)
 
 
+def test_evidence_serves_for_256_blocks(network: TestNetwork) -> None:
+    named = network.evm.block_number() - 1
+    network.evm.mine(MAX_EVIDENCE_AGE - 2)
+    block = {"block_number": named, "block_hash": network.evm.block_hash(named)}
+    for _ in range(2):
+        number, moment = network.evm.block_number() + 1, network.evm.timestamp() + 1
+        found = admits(network, moment, network.enclave(), **block)
+        assert found == (not is_too_old(named, number)) == (number - named <= MAX_EVIDENCE_AGE)
+    assert number - named == MAX_EVIDENCE_AGE + 1
+
+
 def test_the_least_version_is_taken(network: TestNetwork) -> None:
+    """The last one: from here on this network takes no enclave of the genesis' version."""
     named = {version: digest(network.label("release")) for version in (2, 3, 4)}
     for version, measurement in named.items():
         network.registry.send(network.proposer, "announce_measurement", measurement, version)
@@ -96,14 +108,3 @@ def test_the_least_version_is_taken(network: TestNetwork) -> None:
         found = admits(network, now + 10 * step, network.enclave(), measurement=measurement)
         assert found == is_version_taken(version, least) == (version >= 3)
     assert not admits(network, now + 50, network.enclave()), "the genesis' have version 1"
-
-
-def test_evidence_serves_for_256_blocks(network: TestNetwork) -> None:
-    named = network.evm.block_number() - 1
-    network.evm.mine(MAX_EVIDENCE_AGE - 2)
-    block = {"block_number": named, "block_hash": network.evm.block_hash(named)}
-    for _ in range(2):
-        number, moment = network.evm.block_number() + 1, network.evm.timestamp() + 1
-        found = admits(network, moment, network.enclave(), **block)
-        assert found == (not is_too_old(named, number)) == (number - named <= MAX_EVIDENCE_AGE)
-    assert number - named == MAX_EVIDENCE_AGE + 1
