@@ -10,6 +10,7 @@ import pytest
 
 from coprocessor import connect
 from tests.support.live import PHAT, LiveNetwork, phat, write_key
+from tests.support.node import RpcClient
 
 STRANGER = bytes(31) + b"\x77"
 
@@ -43,11 +44,13 @@ def test_who_did_not_send_a_command_gets_its_receipt_sealed(
 
 
 def test_an_estimate_sends_nothing(network: LiveNetwork, counter: str) -> None:
-    before = phat("status", *where(network))["block"]
+    rpc = RpcClient(network.hints["rpc"])
+    before = [rpc.call("eth_getTransactionCount", account, "pending") for account in rpc.call("eth_accounts")]
     cost = phat("call", counter, "add", "1", "--estimate", *where(network))
     assert 21_000 < cost["gas"] < 200_000
     assert cost["bytes"] == 146 + 8  # PROTOCOL 4.3: overhead, and one u64
-    assert phat("status", *where(network))["block"] == before
+    after = [rpc.call("eth_getTransactionCount", account, "pending") for account in rpc.call("eth_accounts")]
+    assert after == before
 
 
 @pytest.mark.parametrize(
