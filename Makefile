@@ -11,7 +11,7 @@ PYTHON ?=
 VENV ?= .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
 FUZZ_RUNS ?= 100000
 FUZZ ?=
-PYTEST ?= -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST ?= -n 3 --dist loadfile --no-loadscope-reorder
 BENCH ?=
 
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)

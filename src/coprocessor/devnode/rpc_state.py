@@ -19,13 +19,15 @@ from coprocessor.devnode.mempool import MAX_INIT_CODE_BYTES, MAX_TRANSACTION_GAS
 from coprocessor.devnode.rpc_params import parse_address, parse_bytes, parse_quantity
 from coprocessor.devnode.state import Account
 from coprocessor.devnode.transactions import Transaction
-from coprocessor.values.identities import ZERO_ADDRESS, Address, to_hex
+from coprocessor.values.identities import ZERO_ADDRESS, Address, Digest, to_hex
 
 __all__ = ["MAX_PROOF_KEYS", "StateMethods", "describe_revert"]
 
 MAX_PROOF_KEYS: Final = 1_024
 """Most storage keys of one ``eth_getProof``."""
 MAX_ACCESS_LIST_ENTRIES: Final = 1_024
+_ANSWERS_KEPT = 256  # hosts ask the same again until the next block
+_ANSWERED_BYTES = 16_384  # of a call's data and of its answer; longer ones are not kept
 _CALL_STIPEND = 2_300
 _ESTIMATE_TOLERANCE_PERMILLE = 15
 _ERROR_SELECTOR = bytes.fromhex("08c379a0")
@@ -38,6 +40,7 @@ class StateMethods:
     def __init__(self, chain: Chain, database: Database) -> None:
         self._chain = chain
         self._blocks = BlockResolver(chain, database)
+        self._answered: dict[tuple[Digest, Transaction], Outcome] = {}  # least recently asked first
 
     def get_balance(self, address: object, block: object = "latest") -> str:
         """Wei of an account."""
@@ -87,7 +90,7 @@ class StateMethods:
         _refuse_overrides(overrides)
         header = self._environment(block)
         transaction = self._parse_call(request, header, header.gas_limit)
-        outcome = self._simulate(transaction, header)
+        outcome = self._simulate_once(transaction, header)
         if not outcome.is_success:
             raise _failure(outcome)
         return to_hex(outcome.output)
@@ -125,6 +128,18 @@ class StateMethods:
                 f"intrinsic gas too low: gas {transaction.gas}, minimum needed {transaction.minimum_gas}",
             )
         return self._chain.simulate(transaction, header)
+
+    def _simulate_once(self, transaction: Transaction, header: BlockHeader) -> Outcome:
+        """As ``_simulate``; what is asked again in the same block is answered from memory."""
+        if len(transaction.data) > _ANSWERED_BYTES:
+            return self._simulate(transaction, header)
+        question = (header.compute_hash(), transaction)
+        outcome = self._answered.pop(question, None) or self._simulate(transaction, header)
+        if len(outcome.output) <= _ANSWERED_BYTES:
+            self._answered[question] = outcome
+        if len(self._answered) > _ANSWERS_KEPT:
+            del self._answered[next(iter(self._answered))]
+        return outcome
 
     def _find_gas_limit(self, transaction: Transaction, peak: int, header: BlockHeader) -> int:
         """The least sufficient gas limit, exact unless calls inside need a reserve (63/64 rule): then within 1.5 %."""
