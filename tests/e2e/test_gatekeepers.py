@@ -26,7 +26,7 @@ from tests.support.live import (
 @pytest.fixture(scope="module")
 def gatekeepers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gatekeepers]:
     folder = tmp_path_factory.mktemp("gatekeepers") / "net"
-    with running_network(folder, "--gatekeepers", "5", "--workers", "1") as network:
+    with running_network(folder, "--gatekeepers", "5", "--workers", "3") as network:
         committee = Gatekeepers(network)
         try:
             yield committee
