@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from coprocessor.attestation.evidence import Evidence, EvidenceKind
 from coprocessor.attestation.roots import KNOWN_ROOTS, VendorRoot, is_genuine
-from coprocessor.attestation.vendors.dcap import verify_dcap
+from coprocessor.attestation.vendors.dcap import quote_of, verify_dcap
 from coprocessor.attestation.vendors.dcap_platform import read_platform
 from coprocessor.attestation.vendors.dcap_quote import parse_quote
 from coprocessor.attestation.vendors.nitro import compute_bound_data, identify_instance, verify_nitro
@@ -14,7 +14,6 @@ from coprocessor.attestation.vendors.nitro_document import parse_document
 from coprocessor.attestation.vendors.snp import identify_chip, verify_snp
 from coprocessor.attestation.vendors.snp_report import parse_report
 from coprocessor.attestation.verdict import Verdict, compute_platform_id
-from coprocessor.values.errors import MalformedInput
 from coprocessor.values.identities import Digest
 
 __all__ = ["read_platform_id", "read_report_data", "verify_evidence"]
@@ -73,11 +72,4 @@ def read_report_data(evidence: Evidence) -> bytes:
     if evidence.kind is EvidenceKind.NITRO:
         document = parse_document(evidence.quote)
         return compute_bound_data(document.user_data, document.nonce, document.public_key)
-    quote = parse_quote(evidence.quote)
-    if quote.kind is not evidence.kind:
-        raise MalformedInput(
-            "attestation.kind",
-            f"the quote is {quote.kind.value}, the evidence says {evidence.kind.value}",
-            next="send the quote under its own kind",
-        )
-    return quote.report_data
+    return quote_of(evidence).report_data

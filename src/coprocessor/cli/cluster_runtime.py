@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import time
 from typing import Any
 
+from coprocessor.chain.instants import show_time
 from coprocessor.cli.screen import Screen
 from coprocessor.client.epochs import owner_key
 from coprocessor.client.network import AsyncNetwork
@@ -67,7 +67,7 @@ def _show(found: ClusterRuntime, screen: Screen) -> None:
     screen.say(f"cluster {to_hex(found.cluster)}, epoch {found.epoch}")
     screen.say(f"  runtime {to_hex(found.runtime)}{_note(found.runtime, found)}")
     if found.announced is not None:
-        when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(found.ready))
+        when = show_time(found.ready)
         due = "from its next epoch on" if found.ready <= found.now else f"from its first epoch after {when} on"
         screen.say(f"  {due}: {to_hex(found.announced)}{_note(found.announced, found)}")
     if found.is_lacking:

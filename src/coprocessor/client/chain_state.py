@@ -89,6 +89,10 @@ class ChainState:
         seals = await self._node.seals(block.hash)
         return SealedHead(self._chain.extend([raw], seals), raw, tuple(seals))
 
+    async def reach(self, number: int) -> bool | None:
+        """True once block ``number`` is final, by the newest header; None before, for ``wait_for``. As ``refresh``."""
+        return True if (await self.refresh()).header.number >= number else None
+
     async def prove(
         self, wanted: Mapping[str, Sequence[bytes]], head: SealedHead | None = None
     ) -> ProvenSlots:

@@ -7,6 +7,7 @@ said of each name is proven.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from coprocessor.attestation.roots import KNOWN_ROOTS
@@ -156,11 +157,8 @@ async def send_policy(session: Session, author: PrivateKey, function: str, *argu
     """
     registry = session.contracts["Registry"]
     sent = await session.sender(author).send(registry.address, registry.encode(function, *arguments))
-
-    async def look() -> bool | None:
-        return True if (await session.chain.refresh()).header.number >= sent.block_number else None
-
-    await wait_for(look, _FINAL_SECONDS, "policy.not_final", f"block {sent.block_number} is not final yet")
+    reached = partial(session.chain.reach, sent.block_number)
+    await wait_for(reached, _FINAL_SECONDS, "policy.not_final", f"block {sent.block_number} is not final yet")
 
 
 async def _events(session: Session, name: str) -> list[dict[str, Any]]:

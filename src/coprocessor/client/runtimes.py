@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from coprocessor.client.chain_state import wait_for
 from coprocessor.client.session import Session
@@ -119,8 +120,5 @@ async def withdraw_runtime(session: Session, cluster: ClusterId, author: Private
 async def _send(session: Session, author: PrivateKey, function: str, *arguments: object) -> None:
     clusters = session.contracts["Clusters"]
     sent = await session.sender(author).send(clusters.address, clusters.encode(function, *arguments))
-
-    async def look() -> bool | None:
-        return True if (await session.chain.refresh()).header.number >= sent.block_number else None
-
-    await wait_for(look, _FINAL_SECONDS, "cluster.not_final", f"block {sent.block_number} is not final yet")
+    reached = partial(session.chain.reach, sent.block_number)
+    await wait_for(reached, _FINAL_SECONDS, "cluster.not_final", f"block {sent.block_number} is not final yet")

@@ -9,10 +9,10 @@ Rules enforced:
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from coprocessor.chain.instants import show_time
 from coprocessor.client.programs import Announcement, ProgramRecord
 from coprocessor.client.session import Session
 from coprocessor.client.settled import fetch_settled_output, find_settled_receipt
@@ -100,9 +100,9 @@ async def look_at_versions(session: Session, record: ProgramRecord) -> Lineage:
 def warning_of(record: ProgramRecord) -> str:
     """What everybody who uses the program should know, or nothing."""
     if record.announced is not None:
-        until = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(record.announced.ready))
+        until = show_time(record.announced.ready)
         return (
-            f"UPGRADE ANNOUNCED: from {until} UTC on, {to_hex(record.program)} may run code "
+            f"UPGRADE ANNOUNCED: from {until} on, {to_hex(record.program)} may run code "
             f"{to_hex(record.announced.code_hash)}; who does not want that leaves until then"
         )
     if not record.is_proven:

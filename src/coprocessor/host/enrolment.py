@@ -19,6 +19,7 @@ from coprocessor.enclave import messages as m
 from coprocessor.host import slots
 from coprocessor.host.collateral import complete_attested
 from coprocessor.host.enclave_process import EnclaveProcess, EnclaveRefused
+from coprocessor.host.evidence import admission_request
 from coprocessor.host.feed import ChainFeed
 from coprocessor.host.worker_options import Surroundings
 from coprocessor.protocol.statements import ROLE_WORKER, Admission
@@ -233,18 +234,7 @@ class Enrolment:
     def _admission_request(self, attested: m.Attested) -> m.Admit:
         booted, checkpoint = self.booted, self._checkpoint
         assert checkpoint is not None, "boot comes first"
-        return m.Admit(
-            role=ROLE_WORKER,
-            operator=self._around.operator,
-            signer=booted.signer,
-            signing_key=booted.signing_key,
-            sealing_key=booted.sealing_key,
-            evidence=attested.evidence,
-            checkpoint_hash=attested.checkpoint_hash,
-            checkpoint_number=checkpoint.number,
-            block_number=attested.block_number,
-            block_hash=attested.block_hash,
-        )
+        return admission_request(ROLE_WORKER, booted, self._around.operator, attested, checkpoint)
 
 
 def _agreed(signed: list[m.AdmissionSigned]) -> Admission:

@@ -20,7 +20,7 @@ from coprocessor.enclave import messages as m
 from coprocessor.protocol.statements import ROLE_GATEKEEPER
 from coprocessor.values.identities import Address, Digest
 
-__all__ = ["encode_publication", "is_published", "listed_member", "own_admission", "read_evidence"]
+__all__ = ["admission_request", "encode_publication", "is_published", "listed_member", "read_evidence"]
 
 
 def encode_publication(gatekeeping: Contract, own: m.Admit) -> bytes:
@@ -29,10 +29,12 @@ def encode_publication(gatekeeping: Contract, own: m.Admit) -> bytes:
     return gatekeeping.encode("publish_evidence", own.signer, claims, own.evidence)
 
 
-def own_admission(booted: m.Booted, operator: bytes, attested: m.Attested, checkpoint: Block) -> m.Admit:
-    """A gatekeeper's evidence with all that it binds."""
+def admission_request(
+    role: int, booted: m.Booted, operator: bytes, attested: m.Attested, checkpoint: Block
+) -> m.Admit:
+    """An enclave's own evidence with all that it binds."""
     return m.Admit(
-        role=ROLE_GATEKEEPER,
+        role=role,
         operator=operator,
         signer=booted.signer,
         signing_key=booted.signing_key,

@@ -48,9 +48,10 @@ from coprocessor.host.ceremony import CeremonyFile, FirstCommittee, KeptCeremony
 from coprocessor.host.checkpoints import answer_with
 from coprocessor.host.collateral import complete_attested
 from coprocessor.host.enclave_process import EnclaveDied, EnclaveOptions, EnclaveProcess, gatekeeper_enclave
-from coprocessor.host.evidence import listed_member, own_admission
+from coprocessor.host.evidence import admission_request, listed_member
 from coprocessor.host.feed import ChainFeed
 from coprocessor.host.folder import locked_folder
+from coprocessor.host.gatekeeper_bodies import answer, read_body
 from coprocessor.host.gatekeeper_options import GatekeeperOptions
 from coprocessor.host.handover import HandoverCourier
 from coprocessor.host.holding import HOLD, Holder, HolderPlace
@@ -66,6 +67,7 @@ from coprocessor.host.trying import FreshEnclaveNeeded, Trying, until_first_ends
 from coprocessor.host.worker import run_until_signal
 from coprocessor.keys.release import decode_request
 from coprocessor.protocol.genesis import compute_network_id, network_to_json
+from coprocessor.protocol.statements import ROLE_GATEKEEPER
 from coprocessor.values.errors import CallerMisuse, CoprocessorError, MalformedInput, PeerUnreachable
 from coprocessor.values.identities import ZERO_DIGEST, Address, from_hex, to_hex
 from coprocessor.values.network import Network
@@ -301,7 +303,8 @@ class GatekeeperHost:
         assert self._booted is not None
         assert self._checkpoint is not None
         attested = await complete_attested(await enclave.request(m.Attest(), m.Attested))
-        return own_admission(self._booted, self._options.operator.address, attested, self._checkpoint)
+        operator = self._options.operator.address
+        return admission_request(ROLE_GATEKEEPER, self._booted, operator, attested, self._checkpoint)
 
     async def _follow(self) -> bool:
         assert self._feed is not None
@@ -332,13 +335,13 @@ class GatekeeperHost:
         return cbor_response(m.GATEKEEPER_REQUESTS.encode(self._own or await self._attest(enclave)))
 
     async def _on_handover(self, request: web.Request) -> web.Response:
-        await _read(request, m.SignHandover)
+        await read_body(request, m.SignHandover)
         if self._handover is None:
             raise PeerUnreachable("gatekeeper.starting", "this gatekeeper is starting", next="try again in a moment")
-        return _answer(await self._handover.agree())
+        return answer(await self._handover.agree())
 
     async def _on_genesis(self, request: web.Request) -> web.Response:
-        message = await _read(request, m.Genesis)
+        message = await read_body(request, m.Genesis)
         async with self._genesis:
             kept = self._file.load()
             is_over = kept is not None and await self._is_named()
@@ -374,19 +377,19 @@ class GatekeeperHost:
         return genesis
 
     async def _on_admit(self, request: web.Request) -> web.Response:
-        message = await _read(request, m.Admit)
+        message = await read_body(request, m.Admit)
         enclave, feed = self._living()
         await prove_policy(feed, message)
-        return _answer(await enclave.request(message, m.AdmissionSigned))
+        return answer(await enclave.request(message, m.AdmissionSigned))
 
     async def _on_ticket(self, request: web.Request) -> web.Response:
-        message = await _read(request, m.GiveTicket)
+        message = await read_body(request, m.GiveTicket)
         enclave, feed = self._living()
         await feed.advance()
-        return _answer(await enclave.request(message, m.TicketGiven))
+        return answer(await enclave.request(message, m.TicketGiven))
 
     async def _on_release(self, request: web.Request) -> web.Response:
-        message = await _read(request, m.Release)
+        message = await read_body(request, m.Release)
         enclave, feed = self._living()
         asked = decode_request(message.request)
         head = await feed.advance()
@@ -397,7 +400,7 @@ class GatekeeperHost:
         policy = slots.policy(*slots.subjects(record), record[_SIGNER])["Registry"]
         wanted = {**standing, **committee, "Registry": [*standing["Registry"], *committee["Registry"], *policy]}
         await feed.prove(wanted, head.number)
-        return _answer(await enclave.request(message, m.Released))
+        return answer(await enclave.request(message, m.Released))
 
     async def _on_hold(self, request: web.Request) -> web.Response:
         return json_response(await self._holder().hold(HOLD.decode(await request.read())))
@@ -419,10 +422,10 @@ class GatekeeperHost:
         return self._held[1]
 
     async def _on_beacon(self, request: web.Request) -> web.Response:
-        message = await _read(request, m.SignBeacon)
+        message = await read_body(request, m.SignBeacon)
         if self._beacon is None:
             raise PeerUnreachable("gatekeeper.starting", "this gatekeeper is starting", next="try again in a moment")
-        return _answer(await self._beacon.sign(message.height))
+        return answer(await self._beacon.sign(message.height))
 
     def _keeping(self) -> PadCourier:
         self._living()
@@ -478,17 +481,6 @@ class GatekeeperHost:
 
 
 _SIGNER = 3
-
-
-async def _read(request: web.Request, kind: type) -> Any:
-    message = m.GATEKEEPER_REQUESTS.decode(await request.read())
-    if not isinstance(message, kind):
-        raise MalformedInput("gatekeeper.request", f"{kind.__name__} is taken here, not {type(message).__name__}")
-    return message
-
-
-def _answer(reply: Any) -> web.Response:
-    return cbor_response(m.GATEKEEPER_REPLIES.encode(reply))
 
 
 def run_gatekeeper(options: GatekeeperOptions, on_ready: Callable[[str], None] | None = None) -> None:

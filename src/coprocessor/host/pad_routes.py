@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from aiohttp import web
 
 from coprocessor.enclave import messages as m
+from coprocessor.host.gatekeeper_bodies import answer, read_body
 from coprocessor.host.http import cbor_response, taking
 from coprocessor.host.pad_courier import WAITING_SHARES, PadCourier
-from coprocessor.values.errors import MalformedInput
 
 __all__ = ["pad_routes"]
 
@@ -26,19 +25,19 @@ def pad_routes(courier: Callable[[], PadCourier]) -> list[web.RouteDef]:
         return cbor_response(m.GATEKEEPER_REQUESTS.encode(await courier().presence()))
 
     async def keep(request: web.Request) -> web.Response:
-        return _answer(await courier().keep(await _read(request, m.KeepPiece)))
+        return answer(await courier().keep(await read_body(request, m.KeepPiece)))
 
     async def give(request: web.Request) -> web.Response:
-        return _answer(await courier().give(await _read(request, m.GivePiece)))
+        return answer(await courier().give(await read_body(request, m.GivePiece)))
 
     async def confirm(request: web.Request) -> web.Response:
-        return _answer(await courier().confirm(await _read(request, m.ConfirmPad)))
+        return answer(await courier().confirm(await read_body(request, m.ConfirmPad)))
 
     async def waiting(request: web.Request) -> web.Response:
         return cbor_response(WAITING_SHARES.encode(await courier().waiting_share()))
 
     async def take(request: web.Request) -> web.Response:
-        return _answer(await courier().take(await _read(request, m.TakePieces)))
+        return answer(await courier().take(await read_body(request, m.TakePieces)))
 
     return [
         web.get("/v1/pads/key", taking(key)),
@@ -48,14 +47,3 @@ def pad_routes(courier: Callable[[], PadCourier]) -> list[web.RouteDef]:
         web.get("/v1/custody", taking(waiting)),
         web.post("/v1/custody", taking(take)),
     ]
-
-
-async def _read(request: web.Request, kind: type) -> Any:
-    message = m.GATEKEEPER_REQUESTS.decode(await request.read())
-    if not isinstance(message, kind):
-        raise MalformedInput("gatekeeper.request", f"{kind.__name__} is taken here, not {type(message).__name__}")
-    return message
-
-
-def _answer(reply: Any) -> web.Response:
-    return cbor_response(m.GATEKEEPER_REPLIES.encode(reply))

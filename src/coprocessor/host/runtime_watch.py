@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from coprocessor.chain.instants import show_time
 from coprocessor.host.worker_options import Surroundings
 from coprocessor.sandbox.runtime import Runtimes, release_runtimes
 from coprocessor.values.errors import EvidenceRefused
@@ -48,7 +49,7 @@ class RuntimeWatch:
 
 
 def _missing(runtime: bytes, ready: Any, carried: Runtimes) -> EvidenceRefused:
-    date = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(ready))
+    date = show_time(ready)
     return EvidenceRefused(
         "runtime.announced",
         f"the cluster takes runtime {to_hex(runtime)} with its first epoch after {date}, and this release lacks it",

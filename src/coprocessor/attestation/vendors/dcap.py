@@ -49,13 +49,25 @@ from coprocessor.attestation.verdict import (
 from coprocessor.codec import strict_json
 from coprocessor.values.errors import CoprocessorError, EvidenceRefused, InternalError, MalformedInput
 
-__all__ = ["verify_dcap"]
+__all__ = ["quote_of", "verify_dcap"]
 
 _FLAGS: Final = {
     "dynamic_platform": PlatformFlag.DYNAMIC,
     "cached_keys": PlatformFlag.CACHED_KEYS,
     "smt_enabled": PlatformFlag.SIMULTANEOUS_MULTITHREADING,
 }
+
+
+def quote_of(evidence: Evidence) -> DcapQuote:
+    """The evidence's quote, **unverified**. Raises MalformedInput: not a supported quote, or of another kind."""
+    quote = parse_quote(evidence.quote)
+    if quote.kind is not evidence.kind:
+        raise MalformedInput(
+            "attestation.kind",
+            f"the quote is {quote.kind.value}, the evidence says {evidence.kind.value}",
+            next="send the quote under its own kind",
+        )
+    return quote
 
 
 def verify_dcap(evidence: Evidence, roots: Sequence[VendorRoot], now: int) -> Verdict:
@@ -72,13 +84,7 @@ def verify_dcap(evidence: Evidence, roots: Sequence[VendorRoot], now: int) -> Ve
             ``collateral_early``, ``certificate_expired``, ``certificate_early``, ``wrong_platform``,
             ``tcb_out_of_date``, ``invalid``, ``event_log_mismatch``, ``event_log_incomplete``.
     """
-    quote = parse_quote(evidence.quote)
-    if quote.kind is not evidence.kind:
-        raise MalformedInput(
-            "attestation.kind",
-            f"the quote is {quote.kind.value}, the evidence says {evidence.kind.value}",
-            next="send the quote under its own kind",
-        )
+    quote = quote_of(evidence)
     if quote.is_debug:
         raise EvidenceRefused(
             "attestation.debug",

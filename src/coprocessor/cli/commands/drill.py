@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import time
 from dataclasses import asdict
 
 from coprocessor.audit.damage import ClusterDamage, Damage, compute_damage
 from coprocessor.audit.exposure import compute_exposure
 from coprocessor.audit.names import KINDS, Subject, find_subject
 from coprocessor.audit.state import AuditState
+from coprocessor.chain.instants import show_time
 from coprocessor.cli.options import add_network, network_of, seconds
 from coprocessor.cli.screen import Screen
 from coprocessor.cli.ticker import Ticker
@@ -140,7 +140,7 @@ def _show_cluster(cluster: ClusterDamage, screen: Screen) -> None:
     screen.say(f"  {'EXPOSED' if is_now else 'EXPOSED IF THE BREAK IS OLD'}: cluster {to_hex(cluster.cluster)}")
     for epoch in cluster.epochs:
         state = "open" if epoch.is_open else "closed"
-        screen.say(f"    epoch {epoch.epoch} ({state}), since {_time(epoch.since)}")
+        screen.say(f"    epoch {epoch.epoch} ({state}), since {show_time(epoch.since)}")
     for epoch in cluster.earlier:
         screen.say(f"    epoch {epoch.epoch} (closed), only if the break is older than its closing")
     screen.say(f"    inputs: {cluster.items} in {cluster.links} links, {cluster.size} sealed bytes; state and outputs")
@@ -168,7 +168,3 @@ def _fields(subject: Subject, damage: Damage) -> dict[str, object]:
         "for_ever": list(damage.for_ever),
         "simulated": damage.simulated,
     }
-
-
-def _time(when: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(when))

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import time
 
+from coprocessor.chain.instants import show_time
 from coprocessor.cli.options import add_author, add_network
 from coprocessor.cli.screen import Screen
 from coprocessor.cli.session import run_on_network
@@ -72,8 +73,8 @@ def _show(epochs: ClusterEpochs, screen: Screen) -> None:
     screen.say(f"cluster {to_hex(epochs.cluster)}")
     for record in epochs.epochs:
         state = "present" if record.epoch == epochs.present else "open" if record.is_open else "closed"
-        began = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(record.raised))
-        screen.say(f"  epoch {record.epoch}: from link {record.start}, {began} UTC, {state}")
+        began = show_time(record.raised)
+        screen.say(f"  epoch {record.epoch}: from link {record.start}, {began}, {state}")
     if epochs.due is not None:
         _show_open(epochs, epochs.due, screen)
     if epochs.boundary_links:
@@ -81,13 +82,13 @@ def _show(epochs: ClusterEpochs, screen: Screen) -> None:
 
 
 def _show_open(epochs: ClusterEpochs, due: int, screen: Screen) -> None:
-    by = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(due))
+    by = show_time(due)
     days, minutes = epochs.closing // 86_400, epochs.closing // 60
     span = f"{days} days" if days else f"{minutes} minutes (development)"
     if epochs.is_overdue:
-        screen.say(f"  ALARM: the epochs before {epochs.present} should have been closed within {span}, by {by} UTC")
+        screen.say(f"  ALARM: the epochs before {epochs.present} should have been closed within {span}, by {by}")
     else:
-        screen.say(f"  the epochs before {epochs.present} should be closed within {span}, by {by} UTC")
+        screen.say(f"  the epochs before {epochs.present} should be closed within {span}, by {by}")
     for url, code, what in epochs.missing:
         screen.say(f"    {url}: {code}: {what}")
 

@@ -15,10 +15,10 @@ them."""
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from coprocessor.chain.instants import show_time
 from coprocessor.cli.options import add_author, add_network, whole
 from coprocessor.cli.screen import Screen
 from coprocessor.cli.session import run_on_network
@@ -125,7 +125,7 @@ def _show(policy: NetworkPolicy, screen: Screen) -> None:
 
 
 def _date(at: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(min(at, _FOR_GOOD >> 24)))
+    return show_time(min(at, _FOR_GOOD >> 24))
 
 
 def _fields(policy: NetworkPolicy) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import time
 from pathlib import Path
 from typing import Any
 
+from coprocessor.chain.instants import show_time
 from coprocessor.chain.keyfile import load_key_file
 from coprocessor.cli.options import add_author, add_network, seconds, whole
 from coprocessor.cli.screen import Screen
@@ -103,7 +103,7 @@ async def _announce(
         screen.say(f"vote {to_hex(vote)}")
         return fields | {"vote": vote}
     ready = await announce(session, record, code_hash, arguments.fuel, net.author, votes)
-    screen.say(f"announced ({policy.describe()}); it can be executed from {_moment(ready)} on")
+    screen.say(f"announced ({policy.describe()}); it can be executed from {show_time(ready)} on")
     screen.say(f"users are warned until then; after it: phat upgrade {to_hex(record.program)} --execute")
     return fields | {"ready": ready}
 
@@ -145,7 +145,7 @@ async def _show_waiting(net: AsyncNetwork, program: AsyncProgram, lineage: Linea
         return
     waiting = lineage.announced
     screen.say(f"  ANNOUNCED: {to_hex(waiting.code_hash)}")
-    screen.say(f"    anybody may execute it from {_moment(waiting.ready)} to {_moment(waiting.expires)}")
+    screen.say(f"    anybody may execute it from {show_time(waiting.ready)} to {show_time(waiting.expires)}")
     code = await net.session.programs.code(CodeHash(waiting.code_hash))
     if code.private is not None:
         screen.say("    its code is private: callers see methods and types alone")
@@ -157,7 +157,3 @@ def _say_changes(changes: list[Change], screen: Screen) -> None:
         screen.say(f"    {change.sign} {change.signature}")
     if not changes:
         screen.say("    the same methods")
-
-
-def _moment(timestamp: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(timestamp))
